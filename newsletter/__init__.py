@@ -1,0 +1,1 @@
+"""Newsletter: a newsroom's daily email, from stories to readers whose consent is on record."""

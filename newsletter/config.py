@@ -1,0 +1,348 @@
+"""The one reader of configuration and environment.
+
+Settings come from `config.toml`, then `secrets.toml`, then the environment (`NEWSLETTER_TRANSPORT__KIND=ses`), the
+later winning. They are read once, checked at the start, frozen, and passed in. Keys and passwords are refused in
+`config.toml`: that file is shared, `secrets.toml` (mode 0600, git-ignored) is not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
+
+from newsletter.documents import Document, did_you_mean, problems_of, read_toml
+from newsletter.errors import InputError, NotFound, Place, Problem
+
+ENVIRONMENT_PREFIX = "NEWSLETTER_"
+WORKSPACE_VARIABLE = "NEWSLETTER_WORKSPACE"
+CONFIG_NAME = "config.toml"
+SECRETS_NAME = "secrets.toml"
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'"{value}" is not a time zone. {did_you_mean_zone(value)}') from None
+    return value
+
+
+def did_you_mean_zone(value: str) -> str:
+    """The nearest IANA zone, by the whole name or by the city alone (`New York` -> America/New_York)."""
+    zones = available_timezones()
+    city = value.replace(" ", "_").lower()
+    for zone in sorted(zones):
+        if zone.lower().endswith("/" + city):
+            return f"Did you mean `{zone}`?"
+    hint = did_you_mean(value, zones)
+    return hint if hint.startswith("Did") else "Use an IANA name such as America/New_York."
+
+
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[^\s?#]*)?", value):
+        raise ValueError("must be an http(s) address without a query, such as https://news.example.org.")
+    return value.rstrip("/")
+
+
+def _one_line(value: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise ValueError("must be one line without control characters.")
+    return value.strip()
+
+
+def _address(value: str) -> str:
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        found = validate_email(value, check_deliverability=False, test_environment=True, allow_smtputf8=False)
+    except EmailNotValidError as error:
+        raise ValueError(f"{error}") from None
+    return found.ascii_email or found.normalized
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Line = Annotated[str, AfterValidator(_one_line)]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Part(BaseModel):
+    """A frozen table of settings; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(Part):
+    """Where everything but the editors' files is kept; a relative SQLite path is relative to the workspace."""
+
+    url: str = "sqlite:///var/newsletter.db"
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if not url.startswith("sqlite:///"):
+            raise ValueError("must be an SQLite database, such as sqlite:///var/newsletter.db.")
+        return url
+
+
+class TransportSettings(Part):
+    """How mail leaves: into a folder of .eml files, or through Amazon SES."""
+
+    kind: Literal["outbox", "ses"] = "outbox"
+
+
+class OutboxSettings(Part):
+    """The folder for `kind = "outbox"`, relative to the workspace."""
+
+    path: str = "var/outbox"
+
+
+class SesSettings(Part):
+    """Amazon SES. Credentials come from the standard AWS places, never from here."""
+
+    region: str = "us-east-1"
+    endpoint_url: HttpUrl | None = None
+    mode: Literal["raw", "bulk"] = "raw"
+    configuration_set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    rate_margin: float = Field(default=0.9, gt=0, le=1)
+    connections: int = Field(default=8, ge=1, le=64)
+
+
+class FeedbackSettings(Part):
+    """Which event topics are ours, and where the local simulator's events are read."""
+
+    topics: tuple[str, ...] = ()
+    simulator_url: HttpUrl | None = None
+
+
+class WebSettings(Part):
+    """Where `newsletter serve` listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+
+
+class KeySettings(Part):
+    """Secret keys as `id:secret`. The first signing key signs; the others still check old links."""
+
+    hash: SecretStr | None = None
+    signing: tuple[SecretStr, ...] = ()
+
+    @field_validator("hash", "signing")
+    @classmethod
+    def _well_formed(cls, value: SecretStr | tuple[SecretStr, ...] | None) -> SecretStr | tuple[SecretStr, ...] | None:
+        for key in value if isinstance(value, tuple) else [value] if value else []:
+            if not re.fullmatch(r"[a-z0-9]{1,16}:[A-Za-z0-9_-]{32,}", key.get_secret_value()):
+                raise ValueError("must be `id:secret`, the secret at least 32 letters, digits, - or _.")
+        return value
+
+
+class NewsletterSettings(Part):
+    """One publication readers subscribe to."""
+
+    name: Line = Field(min_length=1, max_length=80)
+    tagline: Line = ""
+    list_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", max_length=200)]
+    from_name: Line = Field(min_length=1, max_length=80)
+    from_address: Address
+    reply_to: Address | None = None
+    timezone: Zone
+    lang: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    theme: Annotated[str, Field(pattern=NAME)] = "default"
+    organisation: Line = Field(min_length=1)
+    postal_address: Line = Field(min_length=1)
+    why_receiving: Line = Field(min_length=1)
+    privacy_url: HttpUrl | None = None
+    jurisdiction: Literal["gdpr", "uk", "can-spam", "casl", "germany"] = "gdpr"
+    imports: Literal["accept", "confirm"] = "accept"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class Settings(BaseSettings):
+    """Every setting. Unknown keys are errors, in files and in the environment."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+    )
+
+    public_url: HttpUrl = "http://127.0.0.1:8000"
+    store: StoreSettings = StoreSettings()
+    transport: TransportSettings = TransportSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    ses: SesSettings = SesSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
+    web: WebSettings = WebSettings()
+    keys: KeySettings = KeySettings()
+    newsletters: dict[Annotated[str, Field(pattern=NAME)], NewsletterSettings] = Field(min_length=1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A newsroom's folder: its settings and where its things lie."""
+
+    root: Path
+    settings: Settings
+
+    @property
+    def issues(self) -> Path:
+        return self.root / "issues"
+
+    @property
+    def builds(self) -> Path:
+        return self.root / "var" / "builds"
+
+    @property
+    def outbox(self) -> Path:
+        return self.root / self.settings.outbox.path
+
+    @property
+    def locks(self) -> Path:
+        """Locks that a killed process releases: who owns an in-flight batch."""
+        return self.root / "var" / "locks"
+
+    @cached_property
+    def store_url(self) -> str:
+        """The database address, a relative SQLite path made absolute."""
+        path = self.settings.store.url.removeprefix("sqlite:///")
+        return f"sqlite:///{self.root / path}"
+
+    def theme(self, name: str) -> Path:
+        """The folder of a theme: the workspace's own, or the shipped one. Raises NotFound."""
+        for folder in (self.root / "templates" / name, shipped("templates") / name):
+            if folder.is_dir():
+                return folder
+        known = {path.name for base in (self.root / "templates", shipped("templates")) for path in base.glob("*/")}
+        raise NotFound(f"There is no theme `{name}` in templates/. {did_you_mean(name, known)}")
+
+    def newsletter(self, name: str | None = None) -> tuple[str, NewsletterSettings]:
+        """The newsletter of that name; without a name the only one there is. Raises NotFound."""
+        known = self.settings.newsletters
+        if name is None:
+            if len(known) == 1:
+                return next(iter(known.items()))
+            raise NotFound(f"Which newsletter? Say --newsletter {' | '.join(known)}.")
+        if name not in known:
+            raise NotFound(f"There is no newsletter `{name}` in {CONFIG_NAME}. {did_you_mean(name, known)}")
+        return name, known[name]
+
+
+def shipped(name: str) -> Path:
+    """A file or folder that comes with the program: `templates`, `issues`, `config.example.toml`."""
+    package = Path(__file__).parent
+    installed = package / "shipped" / name
+    return installed if installed.exists() else package.parent / name
+
+
+def find_workspace(start: Path, named: Path | None = None) -> Path:
+    """The workspace's folder: the named one, else the nearest upwards with a config.toml, else `start`."""
+    chosen = named or (Path(os.environ[WORKSPACE_VARIABLE]) if os.environ.get(WORKSPACE_VARIABLE) else None)
+    if chosen is not None:
+        return chosen.resolve()
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder
+    return start
+
+
+def open_workspace(root: Path) -> Workspace:
+    """Read and check a workspace's settings. Raises NotFound without a config.toml, InputError for what is wrong."""
+    path = root / CONFIG_NAME
+    if not path.is_file():
+        raise NotFound(f"There is no {CONFIG_NAME} in {root}. Make a workspace with: newsletter init DIR")
+    config = _read(path)
+    if "keys" in config.data:
+        remedy = f"Move [keys] to {SECRETS_NAME} (mode 0600, never committed)."
+        raise InputError([Problem(config.place(["keys"]), f"secrets do not belong in {CONFIG_NAME}.", remedy)])
+    secrets_path = root / SECRETS_NAME
+    secrets = _read(secrets_path) if secrets_path.is_file() else None
+    if secrets:
+        _check_secrets(secrets, secrets_path)
+    return Workspace(root, _settings(config, secrets))
+
+
+@dataclass(frozen=True)
+class _Sources(Document):
+    """Where each setting came from, so that an error names the file or the variable to mend."""
+
+    secrets: Document | None = None
+
+    def place(self, path: Sequence[str | int]) -> Place:
+        for length in range(len(path), 0, -1):
+            variable = ENVIRONMENT_PREFIX + "__".join(str(step) for step in path[:length]).upper()
+            if variable in {name.upper() for name in os.environ}:
+                return Place(f"environment variable {variable}")
+        if self.secrets and path and path[0] == "keys":
+            return self.secrets.place(path)
+        return super().place(path)
+
+
+def _settings(config: Document, secrets: Document | None) -> Settings:
+    problems = _unknown_variables()
+    merged = {**config.data, **(secrets.data if secrets else {})}
+    sources = _Sources(config.name, merged, config.text, "toml", secrets=secrets)
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        raise InputError([*problems, *problems_of(error, sources, Settings)]) from None
+    except SettingsError as error:
+        raise InputError([*problems, Problem(Place("environment"), f"{error}.")]) from None
+    if problems:
+        raise InputError(problems)
+    return settings
+
+
+def _unknown_variables() -> list[Problem]:
+    """NEWSLETTER_ variables that set nothing: a typing error must not be silently without effect."""
+    problems = []
+    for variable in sorted(os.environ):
+        if not variable.upper().startswith(ENVIRONMENT_PREFIX) or variable == WORKSPACE_VARIABLE:
+            continue
+        first = variable[len(ENVIRONMENT_PREFIX) :].split("__")[0].lower()
+        if first not in Settings.model_fields:
+            remedy = did_you_mean(first, Settings.model_fields)
+            problems.append(Problem(Place(f"environment variable {variable}"), f"unknown setting `{first}`.", remedy))
+    return problems
+
+
+def _check_secrets(secrets: Document, path: Path) -> None:
+    problems = [
+        Problem(secrets.place([key]), f"unknown key `{key}`.", "Known: keys.") for key in secrets.data if key != "keys"
+    ]
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        problems.append(Problem(Place(secrets.name), "other users can read it.", f"Run: chmod 600 {path}"))
+    if problems:
+        raise InputError(problems)
+
+
+def _read(path: Path) -> Document:
+    try:
+        return read_toml(path.read_text(encoding="utf-8-sig"), path.name)
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise InputError([Problem(Place(path.name, line), "is not UTF-8 text.", "Save the file as UTF-8.")]) from None

@@ -1,0 +1,241 @@
+"""An issue's definition: `issue.toml`, its blocks in order.
+
+Each block type is one small model; the tag `type` chooses among them. Text fields are Markdown. Unknown keys are
+errors. See the block table in docs/writing.md.
+"""
+
+from __future__ import annotations
+
+from datetime import date as Date
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from newsletter.config import Address, Line
+from newsletter.editorial.story import FrontMatter, QuestionId, StoryId
+
+Markdown = Annotated[str, Field(min_length=1)]
+Url = Annotated[str, Field(min_length=1, max_length=2000)]
+ImageName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Select(FrontMatter):
+    """A query over the library, reckoned from the issue's date, never from the clock."""
+
+    tags: tuple[str, ...] = ()
+    section: str | None = None
+    source: str | None = None
+    since: Annotated[str, Field(pattern=r"^\d{1,4}d$")] | None = None  # "3d": issues dated up to three days earlier
+    unsent: bool = False  # not in an issue that went out
+    limit: int = Field(default=5, ge=1, le=50)
+
+
+class BlockBase(FrontMatter):
+    """What every block may carry."""
+
+    id: str | None = None
+    label: str = ""  # the kicker
+    title: str = ""
+    audience: str | None = None  # a segment
+    notes: str = ""  # never rendered
+
+
+class Link(FrontMatter):
+    """A labelled link."""
+
+    text: str = Field(min_length=1)
+    url: Url
+
+
+class Intro(BlockBase):
+    type: Literal["intro"]
+    body: Markdown
+
+
+class StoryBlock(BlockBase):
+    """One story, as the lead or as one among others."""
+
+    type: Literal["lead", "story"]
+    story: StoryId
+    image: Literal["top", "left", "none"] = "top"
+    cta: Link | None = None
+
+
+class Stories(BlockBase):
+    type: Literal["stories"]
+    stories: tuple[StoryId, ...] = ()
+    select: Select | None = None
+    show: Literal["full", "brief", "headline"] = "brief"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Stories:
+        if bool(self.stories) == (self.select is not None):
+            raise ValueError("needs either `stories` (ids) or `select` (a query).")
+        return self
+
+
+class WatchingItem(FrontMatter):
+    lead: str = Field(min_length=1)  # bold
+    body: Markdown
+    url: Url | None = None
+
+
+class Watching(BlockBase):
+    type: Literal["watching"]
+    title: str = "What we're watching"
+    items: tuple[WatchingItem, ...] = ()
+    stories: tuple[StoryId, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Watching:
+        if bool(self.items) == bool(self.stories):
+            raise ValueError("needs either `items` or `stories` (ids).")
+        return self
+
+
+class BriefItem(FrontMatter):
+    body: Markdown
+    url: Url | None = None
+    source: str = ""
+
+
+class Briefs(BlockBase):
+    type: Literal["briefs"]
+    items: tuple[BriefItem, ...] = Field(min_length=1)
+
+
+class NumberItem(FrontMatter):
+    value: str = Field(min_length=1, max_length=40)
+    body: Markdown
+    url: Url | None = None
+    source: str = ""
+
+
+class Numbers(BlockBase):
+    type: Literal["numbers"]
+    title: str = "Hard numbers"
+    items: tuple[NumberItem, ...] = Field(min_length=1)
+
+
+class Quote(BlockBase):
+    type: Literal["quote"]
+    text: Markdown
+    speaker: str = Field(min_length=1)
+    role: str = ""
+    url: Url | None = None
+
+
+class QAndAItem(FrontMatter):
+    question: Markdown
+    answer: Markdown
+
+
+class QAndA(BlockBase):
+    type: Literal["q-and-a"]
+    who: str = Field(min_length=1)
+    role: str = ""
+    items: tuple[QAndAItem, ...] = ()
+    story: StoryId | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> QAndA:
+        if bool(self.items) == bool(self.story):
+            raise ValueError("needs either `items` or a `story`.")
+        return self
+
+
+class FollowUpBlock(BlockBase):
+    """Ties a question to its answer; the words in front of it are computed."""
+
+    type: Literal["follow-up"]
+    question: QuestionId
+    story: StoryId | None = None  # the answering story, when it is not to be found by itself
+    answer: str = ""  # in place of the answer in the story's front matter
+
+
+class Video(BlockBase):
+    type: Literal["video"]
+    title: str = Field(min_length=1)
+    url: Url
+    image: ImageName
+    alt: str = ""
+    duration: str = ""
+    body: str = ""
+
+
+class ImageBlock(BlockBase):
+    type: Literal["image"]
+    src: ImageName
+    alt: str
+    width: int | None = Field(default=None, ge=40, le=600)
+    caption: str = ""
+    credit: str = ""
+    href: Url | None = None
+
+
+class RelatedItem(FrontMatter):
+    headline: str = Field(min_length=1)
+    url: Url
+    source: str = ""
+
+
+class Related(BlockBase):
+    type: Literal["related"]
+    title: str = "Related"
+    items: tuple[RelatedItem, ...] = Field(min_length=1)
+
+
+class Sponsor(BlockBase):
+    type: Literal["sponsor"]
+    name: str = Field(min_length=1)
+    label: str = Field(min_length=1)  # "Presented by"
+    body: Markdown
+    url: Url | None = None
+    image: ImageName | None = None
+    disclosure: str = ""
+    from_: Date | None = Field(default=None, alias="from")
+    until: Date | None = None
+
+
+class Cta(BlockBase):
+    type: Literal["cta"]
+    text: str = Field(min_length=1)
+    url: Url
+
+
+class Divider(BlockBase):
+    type: Literal["divider"]
+
+
+Block = Annotated[
+    Intro
+    | StoryBlock
+    | Stories
+    | Watching
+    | Briefs
+    | Numbers
+    | Quote
+    | QAndA
+    | FollowUpBlock
+    | Video
+    | ImageBlock
+    | Related
+    | Sponsor
+    | Cta
+    | Divider,
+    Field(discriminator="type"),
+]
+
+
+class IssueDefinition(FrontMatter):
+    """The whole of an `issue.toml`."""
+
+    newsletter: str
+    date: Date
+    subject: str = ""  # an empty one is preflight's finding SUBJ, so that a draft can be built and looked at
+    preheader: str = ""
+    from_name: Line | None = None
+    reply_to: Address | None = None
+    lang: str | None = None
+    notes: str = ""
+    blocks: tuple[Block, ...] = Field(min_length=1)

@@ -1,0 +1,270 @@
+"""Every table of the program. Each belongs to one stage, which alone writes it; any stage's queries may read it.
+
+Times are aware and kept in UTC. Addresses and names stand in `subscribers` only; everything else holds ids and the
+keyed hash of the normalised address.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware moment, stored in UTC. A naive one is a defect and is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# -- store ------------------------------------------------------------------------------------------------------------
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("kind", String(16), primary_key=True),  # hash | signing
+    Column("key_id", String(16), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("first_seen", Instant, nullable=False),
+)
+
+# -- audience ---------------------------------------------------------------------------------------------------------
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("address_hash", String(80), nullable=False, unique=True),  # "<key id>:<hex HMAC-SHA256>" of the normal form
+    Column("address", Text),  # the spelling given; NULL once erased
+    Column("first_name", Text),
+    Column("lang", String(35)),
+    Column("created_at", Instant, nullable=False),
+    Column("erased_at", Instant),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("newsletter", String(64), primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id"), primary_key=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+# Append-only: triggers refuse UPDATE and DELETE. The newest entry of a (newsletter, subscriber, purpose) decides.
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id"), nullable=False),
+    Column("newsletter", String(64), nullable=False),
+    Column("purpose", String(16), nullable=False),  # send
+    Column("event", String(16), nullable=False),  # requested | confirmed | imported | withdrawn | expired | reaffirmed
+    Column("basis", String(16)),  # express | soft-opt-in | implied
+    Column("jurisdiction", String(16), nullable=False),
+    Column("expires_at", Instant),  # when an implied basis lapses
+    Column("wording_version", String(32)),
+    Column("wording_hash", String(64)),
+    Column("wording_lang", String(35)),
+    Column("source", Text, nullable=False),
+    Column("batch_id", Id, ForeignKey("import_batches.id")),
+    Column("actor", Text, nullable=False),
+    Column("occurred_at", Instant, nullable=False),  # when the person did it
+    Column("recorded_at", Instant, nullable=False),  # when we wrote it down
+    Index("ix_consent_current", "newsletter", "purpose", "subscriber_id", "id"),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("address_hash", String(80), nullable=False),
+    Column("scope", String(64), nullable=False),  # a newsletter, or * for all
+    Column("reason", String(16), nullable=False),  # hard-bounce | complaint | unsubscribe | erasure | manual
+    Column("source", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("address_hash", "scope", "reason"),
+)
+
+import_batches = Table(
+    "import_batches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("newsletter", String(64), nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("file_sha256", String(64), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("counts", Text, nullable=False),  # JSON
+)
+
+# -- rendering --------------------------------------------------------------------------------------------------------
+
+builds = Table(
+    "builds",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("newsletter", String(64), nullable=False),
+    Column("issue", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("built_at", Instant, nullable=False),
+    Index("ix_builds_issue", "issue", "built_at"),
+)
+
+build_files = Table(
+    "build_files",
+    metadata,
+    Column("build", String(64), ForeignKey("builds.hash"), primary_key=True),
+    Column("path", Text, primary_key=True),  # as in the build's folder: body.html, manifest.json, assets/wall.jpg
+    Column("sha256", String(64), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index("ix_build_files_sha256", "sha256"),
+)
+
+# -- preflight --------------------------------------------------------------------------------------------------------
+
+waivers = Table(
+    "waivers",
+    metadata,
+    Column("build", String(64), ForeignKey("builds.hash"), primary_key=True),
+    Column("rule", String(32), primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+# -- sending ----------------------------------------------------------------------------------------------------------
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("build", String(64), ForeignKey("builds.hash"), primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+sends = Table(
+    "sends",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("newsletter", String(64), nullable=False),
+    Column("issue", Text, nullable=False),
+    Column("build", String(64), ForeignKey("builds.hash"), nullable=False),
+    # planned | preparing | sending | paused | held | done | cancelled
+    Column("state", String(16), nullable=False),
+    Column("state_reason", Text),
+    Column("transport", String(16), nullable=False),
+    Column("person", Text, nullable=False),
+    Column("date_waived", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("first_handover_at", Instant),
+    Column("settled_at", Instant),
+    Index("ix_sends_issue", "issue"),
+    Index("ix_sends_newsletter", "newsletter", "first_handover_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("send_id", String(16), ForeignKey("sends.id"), primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id"), primary_key=True),
+    Column("batch", Integer, nullable=False),
+    Column("variant", String(32), nullable=False, server_default="default"),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),  # why excluded or refused, or what made it uncertain
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("owner", String(32)),  # who has it in flight
+    Column("message_id", Text),
+    Column("handed_over_at", Instant),
+    Column("outcome", String(16), nullable=False, server_default="none"),
+    Column("outcome_at", Instant),
+    Column("outcome_detail", Text),
+    CheckConstraint("state IN ('pending', 'in_flight', 'uncertain', 'accepted', 'refused', 'excluded')", name="state"),
+    Index("ix_deliveries_work", "send_id", "state", "batch"),
+    Index("ix_deliveries_subscriber", "subscriber_id"),
+)
+
+# One row per SES account and Region, shared by every process that sends.
+pace = Table(
+    "pace",
+    metadata,
+    Column("scope", String(120), primary_key=True),
+    Column("next_slot", Float, nullable=False),  # seconds since 1970 on the database's clock
+    Column("rate", Float, nullable=False),  # recipients a second
+)
+
+# -- feedback ---------------------------------------------------------------------------------------------------------
+
+raw_events = Table(
+    "raw_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("dedup", String(64), nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("raw_id", Id, ForeignKey("raw_events.id"), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("send_id", String(16)),
+    Column("subscriber_id", Id),
+    Column("attempt", Integer),
+    Column("message_id", Text),
+    Column("occurred_at", Instant, nullable=False),
+    Column("applied", String(32), nullable=False),  # what it did: settled, outcome, nothing, unknown-delivery
+    Index("ix_events_delivery", "send_id", "subscriber_id"),
+)
+
+feed_positions = Table(
+    "feed_positions",
+    metadata,
+    Column("feed", Text, primary_key=True),
+    Column("position", Text, nullable=False),
+)

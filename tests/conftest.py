@@ -1,0 +1,71 @@
+"""What every test may use: a workspace of its own, an app over it, and a clock that stands still."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from newsletter.app import App, open_app
+from newsletter.store.keys import new_key
+
+NOW = datetime(2024, 10, 10, 10, 30, tzinfo=UTC)
+
+CONFIG = """\
+public_url = "https://news.example.org"
+
+[transport]
+kind = "outbox"
+
+[newsletters.daily]
+name = "The Meridian"
+tagline = "World news"
+list_id = "daily.news.example.org"
+from_name = "The Meridian"
+from_address = "daily@news.example.org"
+reply_to = "editors@news.example.org"
+timezone = "America/New_York"
+lang = "en"
+organisation = "The Meridian"
+postal_address = "1 Example Street, Springfield"
+why_receiving = "You get this because you signed up for The Meridian."
+"""
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("NEWSLETTER_", "AWS_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def make_workspace(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a workspace folder with a config.toml and keys; `extra` is TOML put behind the config."""
+
+    def make(extra: str = "", *, config: str = CONFIG, name: str = "workspace") -> Path:
+        root = tmp_path / name
+        (root / "issues").mkdir(parents=True)
+        (root / "config.toml").write_text(config + extra, encoding="utf-8")
+        secrets = root / "secrets.toml"
+        secrets.write_text(f'[keys]\nhash = "{new_key("h1")}"\nsigning = ["{new_key("s1")}"]\n', encoding="utf-8")
+        secrets.chmod(0o600)
+        return root
+
+    return make
+
+
+@pytest.fixture
+def workspace(make_workspace: Callable[..., Path]) -> Path:
+    return make_workspace()
+
+
+@pytest.fixture
+def app(workspace: Path) -> Iterator[App]:
+    """An app on a fresh SQLite database, on the morning of 10 October 2024."""
+    app = open_app(workspace, now=lambda: NOW)
+    yield app
+    app.store.close()
