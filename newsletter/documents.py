@@ -138,7 +138,7 @@ def _problem(detail: ErrorDetails, document: Document, model: type[BaseModel]) -
 
 
 def _document_path(location: tuple[str | int, ...], data: Any) -> Path_:
-    # A list whose entries are broken is also reported as too short: only the entries are worth saying.
+    """The location without the names pydantic adds for unions: only steps the document has, and a last key."""
     path: list[str | int] = []
     here = data
     for index, step in enumerate(location):
