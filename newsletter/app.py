@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.config import Settings, Workspace, open_workspace
-from newsletter.errors import StoreError
+from newsletter.config import CONFIG_NAME, SECRETS_NAME, Settings, Workspace, open_workspace, shipped
+from newsletter.errors import Refused, StoreError
 from newsletter.store.engine import Store
-from newsletter.store.keys import KeyRing, check_keys, read_keys
+from newsletter.store.keys import KeyRing, check_keys, new_key, read_keys
 from newsletter.store.schema import is_current, upgrade
 
 if TYPE_CHECKING:
@@ -62,3 +64,31 @@ def open_app(root: Path, *, now: Callable[[], datetime] = system_clock) -> App:
         raise StoreError("The database is not of this version. Run: newsletter db upgrade")
     check_keys(store, ring, now())
     return App(workspace, store, ring, now)
+
+
+GITIGNORE = "# Written by `newsletter init`.\n/secrets.toml\n/var/\n"
+
+
+def make_workspace(root: Path, *, sample: bool = False, now: Callable[[], datetime] = system_clock) -> App:
+    """Make a workspace that works as it stands: config.toml, secrets.toml (mode 0600), .gitignore, issues/, the store.
+
+    With `sample` the three sample issues come along. Nothing that exists is overwritten: a folder that already holds
+    a config.toml or secrets.toml is refused. Raises Refused.
+    """
+    for name in (CONFIG_NAME, SECRETS_NAME):
+        if (root / name).exists():
+            raise Refused(f"{root / name} is there already: this is a workspace, and nothing was changed.")
+    issues = root / "issues"
+    issues.mkdir(parents=True, exist_ok=True)
+    if sample:
+        for folder in sorted(shipped("issues").glob("[!._]*")):
+            shutil.copytree(folder, issues / folder.name, dirs_exist_ok=True)
+    shutil.copyfile(shipped("config.example.toml"), root / CONFIG_NAME)
+    secrets = f'# Keep a backup: without these keys old links cannot be checked.\n[keys]\nhash = "{new_key("h1")}"\n'
+    secrets += f'signing = ["{new_key("s1")}"]\n'
+    with os.fdopen(os.open(root / SECRETS_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets)
+    ignore = root / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(GITIGNORE, encoding="utf-8")
+    return open_app(root, now=now)

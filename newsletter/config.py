@@ -7,13 +7,14 @@ later winning. They are read once, checked at the start, frozen, and passed in. 
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -305,7 +306,7 @@ class _Sources(Document):
 def _settings(config: Document, secrets: Document | None) -> Settings:
     problems = _unknown_variables()
     merged = {**config.data, **(secrets.data if secrets else {})}
-    sources = _Sources(config.name, merged, config.text, "toml", secrets=secrets)
+    sources = _Sources(config.name, _with_variables(merged), config.text, "toml", secrets=secrets)
     try:
         settings = Settings(**merged)
     except ValidationError as error:
@@ -315,6 +316,19 @@ def _settings(config: Document, secrets: Document | None) -> Settings:
     if problems:
         raise InputError(problems)
     return settings
+
+
+def _with_variables(data: dict[str, Any]) -> dict[str, Any]:
+    """The data with the keys that variables set, so that an error in one of them has a path."""
+    full = copy.deepcopy(data)
+    for variable in os.environ:
+        if variable.upper().startswith(ENVIRONMENT_PREFIX):
+            here = full
+            for step in variable[len(ENVIRONMENT_PREFIX) :].lower().split("__"):
+                here = here.setdefault(step, {})
+                if not isinstance(here, dict):
+                    break
+    return full
 
 
 def _unknown_variables() -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,3 +70,20 @@ def app(workspace: Path) -> Iterator[App]:
     app = open_app(workspace, now=lambda: NOW)
     yield app
     app.store.close()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With FAIL_ON_SKIP=1 a skipped test fails the run: on a machine that has everything, nothing may be left out."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("FAIL_ON_SKIP") == "1" and reporter and reporter.stats.get("skipped") and exitstatus == 0:
+        reporter.write_line("FAIL_ON_SKIP: tests were skipped", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that want a browser are skipped, by name, where there is none."""
+    if shutil.which("chromium"):
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason="needs Chromium (Debian package: chromium)"))

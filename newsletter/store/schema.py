@@ -15,14 +15,14 @@ from newsletter.store.engine import Store
 def upgrade(store: Store) -> None:
     """Run the migrations that are missing; nothing happens on an up-to-date database."""
     config = _config()
-    with store.engine.connect().execution_options(write=True) as connection, connection.begin():
+    with store.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
 def is_current(store: Store) -> bool:
     """Whether the database has this program's version."""
-    with store.engine.connect() as connection:
+    with store.read() as connection:
         return MigrationContext.configure(connection).get_current_revision() == _head()
 
 

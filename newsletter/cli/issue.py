@@ -1,0 +1,122 @@
+"""What editors type: check, build, issue list, issue show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from newsletter.cli.root import cli, group, place
+from newsletter.cli.show import counted, emit_json, finding_json, plain, say, show_findings, table
+
+if TYPE_CHECKING:
+    from newsletter.app import App
+
+issues = group("issue", "The issues and what is in them.")
+
+Issue = Annotated[str | None, typer.Argument(metavar="ISSUE", help="A folder in issues/ (default: the next unsent).")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+def chosen(app: App, issue: str | None) -> str:
+    """The issue meant: the one named, else the next unsent one."""
+    from newsletter.editorial.library import Library, next_unsent
+
+    library = Library(app.workspace.root)
+    return library.issue(issue) if issue else next_unsent(library, app.store)
+
+
+@cli.command()
+def check(context: typer.Context, issue: Issue = None, as_json: AsJson = False) -> None:
+    """Check an issue as a good linter would: place, rule, message, remedy."""
+    from newsletter.errors import InputError
+    from newsletter.preflight.candidate import candidate
+    from newsletter.preflight.check import source_findings
+
+    app = place(context).open()
+    name = chosen(app, issue)
+    try:
+        findings = candidate(app.workspace, app.store, name, now=app.now()).findings
+    except InputError as error:
+        findings = tuple(source_findings(error))
+    errors = sum(finding.severity == "error" for finding in findings)
+    warnings = sum(finding.severity == "warning" for finding in findings)
+    if as_json:
+        shown = [finding_json(finding) for finding in findings]
+        emit_json({"issue": name, "findings": shown, "errors": errors, "warnings": warnings})
+    else:
+        show_findings(findings)
+    raise typer.Exit(1 if errors else 0)
+
+
+@cli.command()
+def build(context: typer.Context, issue: Issue = None, as_json: AsJson = False) -> None:
+    """Render an issue and freeze it under the hash of what it is made of."""
+    from newsletter.preflight.candidate import candidate
+    from newsletter.rendering.freeze import freeze
+
+    app = place(context).open()
+    name = chosen(app, issue)
+    found = candidate(app.workspace, app.store, name, now=app.now())
+    path = freeze(app.store, app.workspace, found.build, now=app.now())
+    made = found.build
+    if as_json:
+        emit_json(
+            {
+                "issue": name,
+                "build": made.hash,
+                "path": str(path),
+                "subject": made.subject,
+                "preheader": made.preheader,
+                "html_bytes": len(made.files["body.html"]),
+                "text_bytes": len(made.files["body.txt"]),
+                "findings": [finding_json(finding) for finding in found.findings],
+            }
+        )
+        return
+    show_findings(found.findings)
+    say("")
+    say(f"[bold]{plain(made.subject)}[/bold]")
+    say(f"{plain(made.preheader)}")
+    html, text = len(made.files["body.html"]), len(made.files["body.txt"])
+    say(f"HTML {html / 1000:,.1f} kB of the 102 kB Gmail shows, text {text / 1000:,.1f} kB.")
+    say(f"Build [bold]{made.hash[:12]}[/bold] frozen in {plain(path)}")
+
+
+@issues.command("list")
+def list_issues(context: typer.Context, as_json: AsJson = False) -> None:
+    """Every issue: its date, newsletter, subject, and whether it went out."""
+    from newsletter.editorial.overview import list_issues as overview
+
+    app = place(context).open()
+    rows = overview(app.workspace, app.store)
+    if as_json:
+        emit_json({"issues": [row.as_json() for row in rows]})
+        return
+    if not rows:
+        say("No issues yet. Make a folder in issues/ with an issue.toml; docs/writing.md shows how.")
+        return
+    table(("issue", "date", "newsletter", "state", "subject"), [row.cells() for row in rows])
+
+
+@issues.command("show")
+def show_issue(context: typer.Context, issue: Issue = None, as_json: AsJson = False) -> None:
+    """An issue's blocks, and which stories each of them found."""
+    from newsletter.editorial.overview import outline
+    from newsletter.editorial.resolve import resolve
+
+    app = place(context).open()
+    resolved = resolve(app.workspace, app.store, chosen(app, issue))
+    rows = outline(resolved)
+    if as_json:
+        emit_json({"issue": resolved.id, "blocks": rows})
+        return
+    definition = resolved.definition
+    say(f"[bold]{plain(definition.subject or '(no subject yet)')}[/bold]")
+    say(
+        f"{plain(definition.newsletter)}, {definition.date:%A} {definition.date.isoformat()}, {counted(len(rows), 'block')}"
+    )
+    say("")
+    table(
+        ("line", "block", "title", "from"), [(r["line"], r["type"], r["title"], ", ".join(r["stories"])) for r in rows]
+    )

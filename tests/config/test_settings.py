@@ -1,0 +1,193 @@
+"""Settings: one reader, every problem named with its place, secrets kept apart."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from newsletter.config import Settings, find_workspace, open_workspace, shipped
+from newsletter.errors import InputError, NotFound
+from newsletter.store.keys import new_key
+
+MINIMAL = """\
+[newsletters.daily]
+name = "Daily"
+list_id = "daily.example.org"
+from_name = "Daily"
+from_address = "daily@example.org"
+timezone = "America/New_York"
+organisation = "Daily"
+postal_address = "1 Example Street"
+why_receiving = "You signed up."
+"""
+
+
+def _open(root: Path, config: str, secrets: str | None = None) -> None:
+    root.mkdir(exist_ok=True)
+    (root / "config.toml").write_text(config, encoding="utf-8")
+    if secrets is not None:
+        (root / "secrets.toml").write_text(secrets, encoding="utf-8")
+        (root / "secrets.toml").chmod(0o600)
+    open_workspace(root)
+
+
+def _edit(old: str, new: str) -> str:
+    assert old in MINIMAL
+    return MINIMAL.replace(old, new)
+
+
+BROKEN = {
+    "unknown key": (MINIMAL + 'tag_line = "x"\n', "config.toml:10: unknown key `tag_line`. Did you mean `tagline`?"),
+    "unknown table": (
+        MINIMAL + '[transprt]\nkind = "ses"\n',
+        "config.toml:10: unknown key `transprt`. Did you mean `transport`?",
+    ),
+    "unknown transport": (
+        MINIMAL + '[transport]\nkind = "sess"\n',
+        'config.toml:11: `transport.kind` cannot be "sess". Did you mean `ses`?',
+    ),
+    "bad zone": (
+        _edit("America/New_York", "New York"),
+        'config.toml:6: `newsletters.daily.timezone`: "New York" is not a time zone. Did you mean `America/New_York`?',
+    ),
+    "bad address": (
+        _edit("daily@example.org", "daily@example"),
+        "config.toml:5: `newsletters.daily.from_address`: The part after the @-sign is not valid. It should have a period.",
+    ),
+    "missing postal address": (
+        _edit('postal_address = "1 Example Street"\n', ""),
+        "config.toml:1: `postal_address` is missing. Add `postal_address = …`.",
+    ),
+    "header injection": (
+        _edit('from_name = "Daily"', 'from_name = "Daily\\r\\nBcc: all@example.org"'),
+        "config.toml:4: `newsletters.daily.from_name`: must be one line without control characters.",
+    ),
+    "bad public url": (
+        'public_url = "news.example.org"\n' + MINIMAL,
+        "config.toml:1: `public_url`: must be an http(s) address without a query, such as https://news.example.org.",
+    ),
+    "another database": (
+        MINIMAL + '[store]\nurl = "mysql://x"\n',
+        "config.toml:11: `store.url`: must be an SQLite database, such as sqlite:///var/newsletter.db.",
+    ),
+    "keys in the shared file": (
+        MINIMAL + f'[keys]\nhash = "{new_key("h1")}"\n',
+        "config.toml:10: secrets do not belong in config.toml. Move [keys] to secrets.toml (mode 0600, never committed).",
+    ),
+    "broken TOML": (MINIMAL + "[web\n", "config.toml:10: TOML: Expected ']' at the end of a table declaration."),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_config_is_refused_with_its_line_and_what_would_be_right(tmp_path: Path, case: str) -> None:
+    config, message = BROKEN[case]
+    with pytest.raises(InputError) as refused:
+        _open(tmp_path, config)
+    assert str(refused.value) == message
+
+
+def test_every_problem_of_a_config_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        _open(tmp_path, _edit("America/New_York", "Mars") + "extra = 1\n[web]\nport = 0\n")
+    assert [problem.place.line for problem in refused.value.problems] == [6, 10, 12]
+
+
+def test_a_config_that_is_not_utf8_is_refused_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b'public_url = "https://a.example"\nx = "\xff"\n')
+    with pytest.raises(InputError, match=r"config\.toml:2: is not UTF-8 text"):
+        open_workspace(tmp_path)
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.toml").write_text(MINIMAL + '[transport]\nkind = "outbox"\n', encoding="utf-8")
+    monkeypatch.setenv("NEWSLETTER_TRANSPORT__KIND", "ses")
+    monkeypatch.setenv("NEWSLETTER_NEWSLETTERS__DAILY__NAME", "Nightly")
+    settings = open_workspace(tmp_path).settings
+    assert (settings.transport.kind, settings.newsletters["daily"].name) == ("ses", "Nightly")
+
+
+def test_a_wrong_variable_is_named_as_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEWSLETTER_TRANSPORT__KIND", "sess")
+    with pytest.raises(InputError) as refused:
+        _open(tmp_path, MINIMAL)
+    assert str(refused.value).startswith("environment variable NEWSLETTER_TRANSPORT__KIND: `transport.kind` cannot be")
+
+
+def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEWSLETTER_TRANSPRT__KIND", "ses")
+    with pytest.raises(InputError) as refused:
+        _open(tmp_path, MINIMAL)
+    assert str(refused.value) == (
+        "environment variable NEWSLETTER_TRANSPRT__KIND: unknown setting `transprt`. Did you mean `transport`?"
+    )
+
+
+def test_secrets_others_can_read_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(MINIMAL, encoding="utf-8")
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text("[keys]\n", encoding="utf-8")
+    secrets.chmod(0o644)
+    with pytest.raises(InputError, match=r"secrets\.toml: other users can read it\. Run: chmod 600"):
+        open_workspace(tmp_path)
+
+
+def test_a_malformed_key_is_refused_without_showing_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        _open(tmp_path, MINIMAL, '[keys]\nhash = "hunter2"\n')
+    assert "secrets.toml:2" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_secrets_are_never_in_the_settings_text(tmp_path: Path, make_workspace: Callable[..., Path]) -> None:
+    root = make_workspace()
+    secret = tomllib.loads((root / "secrets.toml").read_text())["keys"]["hash"]
+    assert secret not in repr(open_workspace(root))
+
+
+def test_the_nearest_folder_upwards_with_a_config_is_the_workspace(make_workspace: Callable[..., Path]) -> None:
+    root = make_workspace()
+    deep = root / "issues" / "2024-10-10"
+    deep.mkdir()
+    assert find_workspace(deep) == root.resolve()
+
+
+def test_without_a_workspace_the_remedy_is_init(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="newsletter init DIR"):
+        open_workspace(tmp_path)
+
+
+def test_the_example_is_valid_and_shows_every_setting() -> None:
+    """Each setting stands in config.example.toml, as a value or as a comment that would be valid."""
+    text = shipped("config.example.toml").read_text(encoding="utf-8")
+    whole = "\n".join(
+        line.removeprefix("# ") if line.startswith("# ") and " = " in line else line for line in text.splitlines()
+    )
+    shown = Settings(**tomllib.loads(whole)).model_dump(exclude_unset=True)
+    Settings(**tomllib.loads(text))
+    hidden = {"keys"}  # secrets.toml
+    assert _names(Settings, shown) - hidden == set()
+
+
+def _names(model: type[BaseModel], shown: dict[str, object]) -> set[str]:
+    """The settings of a model that `shown` leaves out."""
+    left: set[str] = set()
+    for name, field in model.model_fields.items():
+        value = shown.get(name)
+        if name not in shown:
+            left.add(name)
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            left |= {f"{name}.{inner}" for inner in _names(field.annotation, value)}  # type: ignore[arg-type]
+    if "newsletters" in shown:
+        left |= {f"newsletters.{key}" for key in _names_of_newsletters(shown["newsletters"])}
+    return left
+
+
+def _names_of_newsletters(tables: object) -> set[str]:
+    from newsletter.config import NewsletterSettings
+
+    assert isinstance(tables, dict)
+    return {key for table in tables.values() for key in set(NewsletterSettings.model_fields) - set(table)}
