@@ -109,11 +109,16 @@ class OutboxSettings(Part):
     path: str = "var/outbox"
 
 
+def _aws_endpoint() -> str | None:
+    """The endpoint override AWS's own tools honour."""
+    return os.environ.get("AWS_ENDPOINT_URL_SESV2") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
 class SesSettings(Part):
     """Amazon SES. Credentials come from the standard AWS places, never from here."""
 
     region: str = "us-east-1"
-    endpoint_url: HttpUrl | None = None
+    endpoint_url: HttpUrl | None = Field(default_factory=_aws_endpoint)
     mode: Literal["raw", "bulk"] = "raw"
     configuration_set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     rate_margin: float = Field(default=0.9, gt=0, le=1)

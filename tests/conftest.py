@@ -9,9 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from newsletter.app import App, open_app
 from newsletter.store.keys import new_key
+
+settings.register_profile("newsletter", deadline=None)  # a slow machine is no counter-example
+settings.load_profile("newsletter")
 
 NOW = datetime(2024, 10, 10, 10, 30, tzinfo=UTC)
 

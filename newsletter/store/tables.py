@@ -94,7 +94,7 @@ subscriptions = Table(
     Column("created_at", Instant, nullable=False),
 )
 
-# Append-only: triggers refuse UPDATE and DELETE. The newest entry of a (newsletter, subscriber, purpose) decides.
+# Append-only: triggers refuse UPDATE and DELETE. Which entry decides: audience/consent.py.
 consent = Table(
     "consent",
     metadata,
