@@ -6,17 +6,26 @@ errors. See the block table in docs/writing.md.
 
 from __future__ import annotations
 
-from datetime import date as Date
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from newsletter.config import Address, Line
-from newsletter.editorial.story import FrontMatter, QuestionId, StoryId
+from newsletter.config import Address
+from newsletter.editorial.fields import (
+    BlockId,
+    Day,
+    Days,
+    FrontMatter,
+    ImageName,
+    Language,
+    Line,
+    QuestionId,
+    StoryId,
+    Url,
+    Words,
+)
 
-Markdown = Annotated[str, Field(min_length=1)]
-Url = Annotated[str, Field(min_length=1, max_length=2000)]
-ImageName = Annotated[str, Field(min_length=1, max_length=200)]
+Markdown = Words
 
 
 class Select(FrontMatter):
@@ -25,15 +34,15 @@ class Select(FrontMatter):
     tags: tuple[str, ...] = ()
     section: str | None = None
     source: str | None = None
-    since: Annotated[str, Field(pattern=r"^\d{1,4}d$")] | None = None  # "3d": issues dated up to three days earlier
-    unsent: bool = False  # not in an issue that went out
-    limit: int = Field(default=5, ge=1, le=50)
+    since: Days | None = None  # "3d": issues dated up to three days earlier
+    unsent: bool = Field(default=False, strict=True)  # not in an issue that went out
+    limit: int = Field(default=5, ge=1, le=50, strict=True)
 
 
 class BlockBase(FrontMatter):
     """What every block may carry."""
 
-    id: str | None = None
+    id: BlockId | None = None
     label: str = ""  # the kicker
     title: str = ""
     audience: str | None = None  # a segment
@@ -43,7 +52,7 @@ class BlockBase(FrontMatter):
 class Link(FrontMatter):
     """A labelled link."""
 
-    text: str = Field(min_length=1)
+    text: Words
     url: Url
 
 
@@ -75,7 +84,7 @@ class Stories(BlockBase):
 
 
 class WatchingItem(FrontMatter):
-    lead: str = Field(min_length=1)  # bold
+    lead: Words  # bold
     body: Markdown
     url: Url | None = None
 
@@ -120,7 +129,7 @@ class Numbers(BlockBase):
 class Quote(BlockBase):
     type: Literal["quote"]
     text: Markdown
-    speaker: str = Field(min_length=1)
+    speaker: Words
     role: str = ""
     url: Url | None = None
 
@@ -132,7 +141,7 @@ class QAndAItem(FrontMatter):
 
 class QAndA(BlockBase):
     type: Literal["q-and-a"]
-    who: str = Field(min_length=1)
+    who: Words
     role: str = ""
     items: tuple[QAndAItem, ...] = ()
     story: StoryId | None = None
@@ -155,7 +164,7 @@ class FollowUpBlock(BlockBase):
 
 class Video(BlockBase):
     type: Literal["video"]
-    title: str = Field(min_length=1)
+    title: Words
     url: Url
     image: ImageName
     alt: str = ""
@@ -167,14 +176,14 @@ class ImageBlock(BlockBase):
     type: Literal["image"]
     src: ImageName
     alt: str
-    width: int | None = Field(default=None, ge=40, le=600)
+    width: int | None = Field(default=None, ge=40, le=600, strict=True)
     caption: str = ""
     credit: str = ""
     href: Url | None = None
 
 
 class RelatedItem(FrontMatter):
-    headline: str = Field(min_length=1)
+    headline: Words
     url: Url
     source: str = ""
 
@@ -187,19 +196,19 @@ class Related(BlockBase):
 
 class Sponsor(BlockBase):
     type: Literal["sponsor"]
-    name: str = Field(min_length=1)
-    label: str = Field(min_length=1)  # "Presented by"
+    name: Words
+    label: Words  # "Presented by"
     body: Markdown
     url: Url | None = None
     image: ImageName | None = None
     disclosure: str = ""
-    from_: Date | None = Field(default=None, alias="from")
-    until: Date | None = None
+    from_: Day | None = Field(default=None, alias="from")
+    until: Day | None = None
 
 
 class Cta(BlockBase):
     type: Literal["cta"]
-    text: str = Field(min_length=1)
+    text: Words
     url: Url
 
 
@@ -231,11 +240,11 @@ class IssueDefinition(FrontMatter):
     """The whole of an `issue.toml`."""
 
     newsletter: str
-    date: Date
-    subject: str = ""  # an empty one is preflight's finding SUBJ, so that a draft can be built and looked at
-    preheader: str = ""
+    date: Day
+    subject: Line = ""  # an empty one is preflight's finding SUBJ, so that a draft can be built and looked at
+    preheader: Line = ""
     from_name: Line | None = None
     reply_to: Address | None = None
-    lang: str | None = None
+    lang: Language | None = None
     notes: str = ""
     blocks: tuple[Block, ...] = Field(min_length=1)

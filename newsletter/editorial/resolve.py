@@ -1,50 +1,187 @@
-"""An issue with everything it selects found: what rendering turns into a build."""
+"""Resolves an issue: finds every story and follow-up its blocks mean, and every problem of its files at once.
+
+What was found is frozen into `facts`, which the build's manifest keeps: the stories in each block, and for each
+follow-up who asked, when that went out, and the words said about it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 
-from newsletter.documents import Document
-from newsletter.editorial.definition import Block, IssueDefinition
-from newsletter.editorial.story import Status, Story
-from newsletter.errors import Place
+from newsletter.config import CONFIG_NAME, NewsletterSettings, Workspace
+from newsletter.documents import Document, did_you_mean
+from newsletter.editorial.composition import composition_problems
+from newsletter.editorial.definition import Block, FollowUpBlock, IssueDefinition, Stories
+from newsletter.editorial.library import Heading, Library
+from newsletter.editorial.lookback import Lookback, story_names
+from newsletter.editorial.questions import follow_up
+from newsletter.editorial.resolved import FollowUp, ResolvedBlock, ResolvedIssue
+from newsletter.editorial.selection import select_stories
+from newsletter.editorial.sent import read_sent
+from newsletter.editorial.story import Story
+from newsletter.errors import InputError, Place, Problem
+from newsletter.store.engine import Store
 
-
-@dataclass(frozen=True)
-class FollowUp:
-    """A question tied to its answer, with the words that say when it was asked."""
-
-    question_id: str
-    question: str
-    lead_in: str  # "Yesterday we asked", "On Tuesday we asked", "The question"
-    answer_label: str  # "Today", or "" when there is no answer
-    answer: str  # Markdown, one paragraph or more; "" while it is still open
-    status: Status
-    asked_in: str | None  # the issue that asked
-    asked_on: date | None  # the local date it went out; None when it was never sent
-    asking_story: str | None
-    answering_story: str | None
+__all__ = ["FollowUp", "ResolvedBlock", "ResolvedIssue", "resolve"]
 
 
-@dataclass(frozen=True)
-class ResolvedBlock:
-    """A block with the stories and the follow-up it names."""
+def resolve(workspace: Workspace, store: Store, issue_id: str) -> ResolvedIssue:
+    """The issue with all it names and selects. Raises NotFound, or InputError with every problem of its files."""
+    library = Library(workspace.issues)
+    problems: list[Problem] = []
+    own = _own_stories(library, issue_id, problems)
+    try:
+        definition, document = library.definition(issue_id)
+    except InputError as error:
+        raise InputError(_in_order([*error.problems, *problems])) from None
+    problems += composition_problems(definition, document, issue_id)
+    settings = workspace.settings.newsletters.get(definition.newsletter)
+    if settings is None:
+        problems.append(_unknown_newsletter(workspace, definition, document))
+        problems += _missing_stories(library, issue_id, definition, document=document)
+        raise InputError(_in_order(problems))
+    with store.read() as connection:
+        heading = Heading(definition.date, issue_id, definition.newsletter)
+        sent = read_sent(connection, definition.newsletter, settings.zone)
+        lookback = Lookback(library, connection, sent, heading, _language(definition, settings))
+        draft = _Draft(lookback, definition, document, own, problems)
+        blocks = tuple(draft.resolved_blocks())
+    if problems:
+        raise InputError(_in_order(problems))
+    return ResolvedIssue(issue_id, definition, document, blocks, draft.sources(), facts=_facts(blocks))
 
-    block: Block
-    place: Place
-    stories: tuple[Story, ...] = ()
-    follow_up: FollowUp | None = None
 
+@dataclass
+class _Draft:
+    """An issue on its way to being resolved."""
 
-@dataclass(frozen=True)
-class ResolvedIssue:
-    """What a build is made from. Everything here is read once; rendering opens only the images."""
-
-    id: str
+    lookback: Lookback
     definition: IssueDefinition
     document: Document
-    blocks: tuple[ResolvedBlock, ...]
-    sources: Mapping[str, bytes]  # path shown to people -> bytes read: the definition and every story used
-    facts: Mapping[str, object] = field(default_factory=dict)  # JSON-able: what was selected, who asked when
+    own: tuple[Story, ...]  # of the issue's folder
+    problems: list[Problem]
+    used: dict[str, Story] = field(default_factory=dict)
+
+    def resolved_blocks(self) -> Iterator[ResolvedBlock]:
+        """The blocks in order, without those whose query chose nothing."""
+        named = [tuple(self._named(index, block)) for index, block in enumerate(self.definition.blocks)]
+        placed = {story.id: story for stories in named for story in stories}
+        for index, block in enumerate(self.definition.blocks):
+            place = self.document.place(["blocks", index])
+            if isinstance(block, FollowUpBlock):
+                yield ResolvedBlock(block, place, follow_up=self._follow_up(index, block, placed))
+            elif isinstance(block, Stories) and block.select:
+                chosen = self._selected(block, set(placed))
+                placed.update((story.id, story) for story in chosen)
+                if chosen:
+                    yield ResolvedBlock(block, place, chosen)
+            else:
+                yield ResolvedBlock(block, place, named[index])
+        self.used.update(placed)
+
+    def _named(self, index: int, block: Block) -> Iterator[Story]:
+        library, issue = self.lookback.library, self.lookback.issue.issue
+        for path, name in story_names(block):
+            story_id = library.full_id(name, issue)
+            if not library.has_story(story_id):
+                place = self.document.place(["blocks", index, *path])
+                self.problems.append(_unknown_story(library, place, name, story_id=story_id))
+                continue
+            try:
+                yield library.story(story_id)
+            except InputError as error:
+                self.problems += error.problems
+
+    def _selected(self, block: Stories, placed: set[str]) -> tuple[Story, ...]:
+        try:
+            return select_stories(self.lookback, block.select, placed=placed) if block.select else ()
+        except InputError as error:
+            self.problems += error.problems
+            return ()
+
+    def _follow_up(self, index: int, block: FollowUpBlock, placed: Mapping[str, Story]) -> FollowUp | None:
+        library, issue = self.lookback.library, self.lookback.issue.issue
+        if block.story and not library.has_story(library.full_id(block.story, issue)):
+            place = self.document.place(["blocks", index, "story"])
+            story_id = library.full_id(block.story, issue)
+            self.problems.append(_unknown_story(library, place, block.story, story_id=story_id))
+            return None
+        place = self.document.place(["blocks", index, "question"])
+        try:
+            found = follow_up(self.lookback, block, place=place, own=(*placed.values(), *self.own))
+        except InputError as error:
+            self.problems += error.problems
+            return None
+        self.used.update((story.id, story) for story in found.stories)
+        return found.follow_up
+
+    def sources(self) -> dict[str, bytes]:
+        """What the build rests on: the definition and every story used, by path."""
+        path, source = self.lookback.library.definition_source(self.lookback.issue.issue)
+        return {path: source, **{story.path: story.source for _, story in sorted(self.used.items())}}
+
+
+def _own_stories(library: Library, issue_id: str, problems: list[Problem]) -> tuple[Story, ...]:
+    """The stories of the issue's own folder; a broken one is a problem though no block names it (yet)."""
+    stories = []
+    for story_id in library.story_ids(issue_id):
+        try:
+            stories.append(library.story(story_id))
+        except InputError as error:
+            problems += error.problems
+    problems += library.misnamed(issue_id)
+    return tuple(stories)
+
+
+def _missing_stories(
+    library: Library, issue_id: str, definition: IssueDefinition, *, document: Document
+) -> Iterator[Problem]:
+    for index, block in enumerate(definition.blocks):
+        for path, name in story_names(block):
+            story_id = library.full_id(name, issue_id)
+            if not library.has_story(story_id):
+                yield _unknown_story(library, document.place(["blocks", index, *path]), name, story_id=story_id)
+
+
+def _unknown_story(library: Library, place: Place, name: str, *, story_id: str) -> Problem:
+    return Problem(place, f'there is no story "{name}".', library.nearest_story(story_id))
+
+
+def _unknown_newsletter(workspace: Workspace, definition: IssueDefinition, document: Document) -> Problem:
+    name = definition.newsletter
+    remedy = did_you_mean(name, workspace.settings.newsletters)
+    return Problem(document.place(["newsletter"]), f'there is no newsletter "{name}" in {CONFIG_NAME}.', remedy)
+
+
+def _language(definition: IssueDefinition, settings: NewsletterSettings) -> str:
+    return definition.lang or settings.lang
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """Each problem once, the definition's first, then file by file, line by line."""
+    unique = dict.fromkeys(problems)
+    return sorted(
+        unique, key=lambda found: (not found.place.file.endswith(".toml"), found.place.file, found.place.line or 0)
+    )
+
+
+def _facts(blocks: tuple[ResolvedBlock, ...]) -> dict[str, object]:
+    stories = dict.fromkeys(story.id for block in blocks for story in block.stories)
+    return {
+        "stories": list(stories),
+        "blocks": [{"type": block.block.type, "stories": [story.id for story in block.stories]} for block in blocks],
+        "follow_ups": [_follow_up_facts(block.follow_up) for block in blocks if block.follow_up],
+    }
+
+
+def _follow_up_facts(said: FollowUp) -> dict[str, object]:
+    return {
+        "question": said.question_id,
+        "asked_in": said.asked_in,
+        "asked_on": said.asked_on.isoformat() if said.asked_on else None,
+        "lead_in": said.lead_in,
+        "asking_story": said.asking_story,
+        "answering_story": said.answering_story,
+        "status": said.status,
+    }

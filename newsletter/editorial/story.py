@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date as Date
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from newsletter.documents import Document
+from newsletter.editorial.fields import Day, FrontMatter, ImageName, Line, OptionalUrl, QuestionId, StoryId, Words
 
 Status = Literal["answered", "partly", "still-open", "dropped"]
-QuestionId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
-StoryId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?$", max_length=200)]
-
-
-class FrontMatter(BaseModel):
-    """A table that editors write; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 class Asks(FrontMatter):
     """A question this story leaves open."""
 
     id: QuestionId
-    question: str = Field(min_length=1)
-    promised_by: Date | None = None
+    question: Words
+    promised_by: Day | None = None
 
 
 class Answers(FrontMatter):
@@ -40,7 +32,7 @@ class Answers(FrontMatter):
 class Image(FrontMatter):
     """A story's picture; `src` is a file beside the story."""
 
-    src: str = Field(min_length=1)
+    src: ImageName
     alt: str
     caption: str = ""
     credit: str = ""
@@ -49,15 +41,15 @@ class Image(FrontMatter):
 class StoryMeta(FrontMatter):
     """The front matter of a story."""
 
-    title: str = Field(min_length=1)
+    title: Line = Field(min_length=1)
     kicker: str = ""
     dek: str = ""
     byline: str = ""
-    date: Date | None = None
+    date: Day | None = None
     tags: tuple[str, ...] = ()
     section: str = ""
     source: str = ""
-    url: str = ""
+    url: OptionalUrl = ""
     image: Image | None = None
     follows: tuple[StoryId, ...] = ()
     asks: tuple[Asks, ...] = ()

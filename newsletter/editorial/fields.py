@@ -1,0 +1,101 @@
+"""The kinds of values editors write, each with the words for when it is written wrong."""
+
+from __future__ import annotations
+
+import re
+from datetime import date as Date
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from newsletter.documents import shown
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # of an issue's folder, and of a story without its `.md`
+_FILE = re.compile(r"[^/\\.\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,199}")
+_ADDRESS = re.compile(r"(https?://[^\s/]|mailto:[^\s]|tel:\+?\d|\{\{)[^\s\x00-\x1f\x7f]*", re.IGNORECASE)
+
+
+class FrontMatter(BaseModel):
+    """A table that editors write; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _day(value: object) -> Date:
+    """A date and nothing like it: not a moment, and not the number 20241010, which would be a day in 1970."""
+    if isinstance(value, Date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip()):
+        try:
+            return Date.fromisoformat(value.strip())
+        except ValueError:
+            pass
+    raise ValueError(f"{shown(value)} is not a date. Write it as year-month-day: 2024-10-10.")
+
+
+def _story_id(value: str) -> str:
+    parts = value.split("/")
+    if len(parts) <= 2 and all(NAME.fullmatch(part) for part in parts):
+        return value
+    raise ValueError(
+        f"{shown(value)} cannot be a story. Name its file without .md (`walls`), "
+        "and its issue first when it lies in another (`2024-10-09/really`)."
+    )
+
+
+def _question_id(value: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", value):
+        return value
+    raise ValueError(f"{shown(value)} cannot name a question. Use small letters, digits and hyphens: `nk-troops`.")
+
+
+def _block_id(value: str) -> str:
+    if re.fullmatch(r"[a-z][a-z0-9-]{0,63}", value):
+        return value
+    raise ValueError(f"{shown(value)} cannot name a block. Use small letters, digits and hyphens: `hard-numbers`.")
+
+
+def _web_address(value: str) -> str:
+    if value == "" or _ADDRESS.fullmatch(value):
+        return value
+    raise ValueError(f"{shown(value)} is not a web address. Write it in full: https://…, or mailto:….")
+
+
+def _file_name(value: str) -> str:
+    if _FILE.fullmatch(value):
+        return value
+    raise ValueError(
+        f"{shown(value)} is not a file name. Images lie beside the story or the issue.toml, in its folder."
+    )
+
+
+def _window(value: str) -> str:
+    if re.fullmatch(r"\d{1,4}d", value):
+        return value
+    raise ValueError(f"{shown(value)} is not a number of days. Write it as `3d`.")
+
+
+def _language(value: str) -> str:
+    if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", value):
+        return value
+    raise ValueError(f"{shown(value)} is not a language. Write its code: `en`, `pt-BR`.")
+
+
+def _one_line(value: str) -> str:
+    if "\n" in value or "\t" in value:
+        raise ValueError(f"{shown(value)} is more than one line.")
+    return value
+
+
+Day = Annotated[Date, BeforeValidator(_day)]
+StoryId = Annotated[str, AfterValidator(_story_id)]
+QuestionId = Annotated[str, AfterValidator(_question_id)]
+BlockId = Annotated[str, AfterValidator(_block_id)]
+Url = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_web_address)]
+OptionalUrl = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]  # "" where there is none
+ImageName = Annotated[str, Field(min_length=1), AfterValidator(_file_name)]
+Days = Annotated[str, AfterValidator(_window)]
+Language = Annotated[str, AfterValidator(_language)]
+Line = Annotated[str, AfterValidator(_one_line)]
+Words = Annotated[str, Field(min_length=1)]  # text that cannot be left empty
