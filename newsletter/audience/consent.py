@@ -1,0 +1,232 @@
+"""May this reader be mailed? One pure rule over the consent ledger, the suppressions and the law chosen.
+
+Of a reader's entries one decides:
+
+1. `withdrawn` sticks until the reader says yes again (`confirmed`, `reaffirmed`). An import never lifts it.
+2. Otherwise the newest yes of the reader's own, else the newest import, unless an `expired` entry came later.
+3. Otherwise the `expired` entry; else the newest `requested`; else there is nothing.
+
+So a new request or import never weakens a yes. `select.verdicts` says the same in SQL; a property test holds the two
+together. The entries are taken as the ledger has them; `at` only decides what has lapsed.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from newsletter.config import NewsletterSettings
+
+PURPOSE = "send"
+EVERYWHERE = "*"  # the scope of a suppression that holds for every newsletter
+
+
+class Event(StrEnum):
+    """What happened, as the ledger writes it."""
+
+    REQUESTED = "requested"
+    CONFIRMED = "confirmed"
+    IMPORTED = "imported"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    REAFFIRMED = "reaffirmed"
+
+
+OWN_YES = (Event.CONFIRMED, Event.REAFFIRMED)
+
+
+class Basis(StrEnum):
+    """What a consent rests on."""
+
+    EXPRESS = "express"
+    SOFT_OPT_IN = "soft-opt-in"
+    IMPLIED = "implied"
+
+
+class Suppressed(StrEnum):
+    """Why an address must not be mailed, as the suppression list writes it."""
+
+    COMPLAINT = "complaint"
+    HARD_BOUNCE = "hard-bounce"
+    MANUAL = "manual"
+    ERASURE = "erasure"
+    UNSUBSCRIBE = "unsubscribe"
+
+
+class Reason(StrEnum):
+    """Why a reader is left out; the first that applies, in this order."""
+
+    ERASED = "erased"
+    SUPPRESSED_COMPLAINT = "suppressed-complaint"
+    SUPPRESSED_HARD_BOUNCE = "suppressed-hard-bounce"
+    SUPPRESSED_MANUAL = "suppressed-manual"
+    SUPPRESSED_ERASURE = "suppressed-erasure"
+    UNSUBSCRIBED = "unsubscribed"
+    UNCONFIRMED = "unconfirmed"
+    EXPIRED = "expired"
+    BASIS_NOT_ACCEPTED = "basis-not-accepted"
+    IMPORT_NEEDS_CONFIRMATION = "import-needs-confirmation"
+    NO_CONSENT = "no-consent"
+
+
+MAILABLE = "mailable"
+
+IN_WORDS: dict[str, str] = {
+    MAILABLE: "may be mailed",
+    Reason.ERASED: "asked to be erased; only a keyed hash is left",
+    Reason.SUPPRESSED_COMPLAINT: "reported our mail as spam",
+    Reason.SUPPRESSED_HARD_BOUNCE: "the mailbox does not exist or refuses for good",
+    Reason.SUPPRESSED_MANUAL: "put on the suppression list by hand",
+    Reason.SUPPRESSED_ERASURE: "the address was erased on request",
+    Reason.UNSUBSCRIBED: "unsubscribed",
+    Reason.UNCONFIRMED: "asked to subscribe but has not confirmed",
+    Reason.EXPIRED: "the consent has lapsed",
+    Reason.BASIS_NOT_ACCEPTED: "the consent rests on a basis this newsletter's rules do not accept",
+    Reason.IMPORT_NEEDS_CONFIRMATION: "imported, and this newsletter wants imports confirmed",
+    Reason.NO_CONSENT: "no consent is on record",
+}
+
+# The order in which suppressions are looked at, and the reason each gives.
+SUPPRESSION_REASONS: dict[Suppressed, Reason] = {
+    Suppressed.COMPLAINT: Reason.SUPPRESSED_COMPLAINT,
+    Suppressed.HARD_BOUNCE: Reason.SUPPRESSED_HARD_BOUNCE,
+    Suppressed.MANUAL: Reason.SUPPRESSED_MANUAL,
+    Suppressed.ERASURE: Reason.SUPPRESSED_ERASURE,
+    Suppressed.UNSUBSCRIBE: Reason.UNSUBSCRIBED,
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a jurisdiction accepts, and after how many months an implied consent without a date of its own lapses."""
+
+    accepted: frozenset[Basis]
+    implied_months: int | None = None
+
+
+# Express consent counts everywhere. German law wants an express declaration; CASL knows express and implied only.
+RULES: dict[str, Rules] = {
+    "gdpr": Rules(frozenset({Basis.EXPRESS, Basis.SOFT_OPT_IN})),
+    "uk": Rules(frozenset({Basis.EXPRESS, Basis.SOFT_OPT_IN})),
+    "germany": Rules(frozenset({Basis.EXPRESS})),
+    "can-spam": Rules(frozenset({Basis.EXPRESS, Basis.SOFT_OPT_IN, Basis.IMPLIED})),
+    # 24 months after a purchase must be given as a date; without one the shorter term, after an inquiry, is assumed.
+    "casl": Rules(frozenset({Basis.EXPRESS, Basis.IMPLIED}), implied_months=6),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the ledger, for one reader, one newsletter and the purpose of sending."""
+
+    event: Event
+    occurred_at: datetime
+    source: str
+    actor: str
+    jurisdiction: str
+    basis: Basis | None = None
+    expires_at: datetime | None = None
+    batch_id: int | None = None
+
+    def __str__(self) -> str:
+        basis = f", basis {self.basis}" if self.basis else ""
+        until = f", until {self.expires_at:%Y-%m-%d}" if self.expires_at else ""
+        return f"{self.event} on {self.occurred_at:%Y-%m-%d}{basis}{until}, source: {self.source}"
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """One entry of the suppression list; `scope` is a newsletter, or * for all."""
+
+    reason: Suppressed
+    scope: str
+    source: str
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.reason} on {self.at:%Y-%m-%d}, source: {self.source}"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether, why (a Reason, or `mailable`), and the record that decided."""
+
+    allowed: bool
+    reason: str
+    evidence: str
+
+
+def may_mail(
+    history: Sequence[Entry],
+    *,
+    suppressions: Iterable[Suppression] = (),
+    erased: bool = False,
+    settings: NewsletterSettings,
+    at: datetime,
+) -> Decision:
+    """Decide for one reader of one newsletter. `history` is oldest first; `suppressions` are those in scope."""
+    if erased:
+        return Decision(False, Reason.ERASED, "erased on request")
+    listed = {suppression.reason: suppression for suppression in suppressions}
+    for suppressed, reason in SUPPRESSION_REASONS.items():
+        if suppressed in listed:
+            return Decision(False, reason, str(listed[suppressed]))
+    entry = deciding(history)
+    if entry is None:
+        return Decision(False, Reason.NO_CONSENT, "the ledger has no entry")
+    objection = objection_to(entry, settings, at)
+    return Decision(objection is None, objection or MAILABLE, str(entry))
+
+
+def deciding(history: Sequence[Entry]) -> Entry | None:
+    """The one entry that decides, by the rule at the top of this file."""
+    last = {entry.event: number for number, entry in enumerate(history)}
+    withdrawn = last.get(Event.WITHDRAWN, -1)
+    yes = max(last.get(event, -1) for event in OWN_YES)
+    imported, expired = last.get(Event.IMPORTED, -1), last.get(Event.EXPIRED, -1)
+    if withdrawn > yes:
+        return history[withdrawn]
+    for grant in (yes, imported):
+        if grant > expired:
+            return history[grant]
+    number = expired if expired >= 0 else last.get(Event.REQUESTED, -1)
+    return history[number] if number >= 0 else None
+
+
+def objection_to(entry: Entry, settings: NewsletterSettings, at: datetime) -> Reason | None:
+    """Why the entry, were it the one that decides, does not allow mail; None when it does."""
+    refusals = {
+        Event.WITHDRAWN: Reason.UNSUBSCRIBED,
+        Event.REQUESTED: Reason.UNCONFIRMED,
+        Event.EXPIRED: Reason.EXPIRED,
+    }
+    if entry.event in refusals:
+        return refusals[entry.event]
+    rules = RULES[settings.jurisdiction]
+    if lapsed(entry, rules, at):
+        return Reason.EXPIRED
+    if entry.basis not in rules.accepted:
+        return Reason.BASIS_NOT_ACCEPTED
+    if entry.event is Event.IMPORTED and settings.imports == "confirm":
+        return Reason.IMPORT_NEEDS_CONFIRMATION
+    return None
+
+
+def lapsed(entry: Entry, rules: Rules, at: datetime) -> bool:
+    """Whether the entry's basis has run out: on its own date, or an implied one by the term of the rules."""
+    if entry.expires_at is not None:
+        return entry.expires_at <= at
+    if entry.basis is Basis.IMPLIED and rules.implied_months is not None:
+        return entry.occurred_at <= months_before(at, rules.implied_months)
+    return False
+
+
+def months_before(at: datetime, months: int) -> datetime:
+    """The same day and time so many calendar months earlier, or the last day of a shorter month (UTC)."""
+    at = at.astimezone(UTC)
+    year, month = divmod(at.year * 12 + at.month - 1 - months, 12)
+    last_day = calendar.monthrange(year, month + 1)[1]
+    return at.replace(year=year, month=month + 1, day=min(at.day, last_day))

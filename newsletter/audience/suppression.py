@@ -1,0 +1,56 @@
+"""The suppression list: addresses that must not be mailed, known by their keyed hash alone.
+
+It outlives the subscriber's row (erasure blanks that) and is consulted before any import stores anything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from newsletter.audience.consent import EVERYWHERE, Suppressed, Suppression
+from newsletter.store.tables import suppressions
+
+
+def suppress(
+    connection: Connection,
+    address_hash: str,
+    *,
+    reason: Suppressed,
+    source: str,
+    at: datetime,
+    scope: str = EVERYWHERE,
+) -> None:
+    """Put an address on the list. Saying it again changes nothing: the first record stands."""
+    suppress_many(connection, [(address_hash, Suppression(Suppressed(reason), scope, source, at))])
+
+
+def suppress_many(connection: Connection, entries: Sequence[tuple[str, Suppression]]) -> None:
+    """Put many addresses on the list at once."""
+    if entries:
+        connection.execute(
+            insert(suppressions).on_conflict_do_nothing(),
+            [
+                {"address_hash": found, "scope": s.scope, "reason": s.reason.value, "source": s.source, "at": s.at}
+                for found, s in entries
+            ],
+        )
+
+
+def suppressions_of(
+    connection: Connection, address_hashes: Iterable[str], newsletter: str | None = None
+) -> dict[str, list[Suppression]]:
+    """The suppressions of these addresses in scope of the newsletter (None: of every scope), oldest first."""
+    table = suppressions.c
+    query = select(table.address_hash, table.reason, table.scope, table.source, table.at).order_by(table.id)
+    query = query.where(table.address_hash.in_(list(address_hashes)))
+    if newsletter is not None:
+        query = query.where(table.scope.in_([EVERYWHERE, newsletter]))
+    found: dict[str, list[Suppression]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.address_hash].append(Suppression(Suppressed(row.reason), row.scope, row.source, row.at))
+    return found
