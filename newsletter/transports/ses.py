@@ -1,0 +1,220 @@
+"""Amazon SES as a way out: one message a call (`raw`), or fifty readers a call from a stored template (`bulk`).
+
+The sending client makes exactly one attempt. SES has no idempotency token, and botocore's own retries would turn one
+lost answer into several mails; retrying belongs to the ledger. Only questions (GetAccount, templates) are repeated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from newsletter.config import SesSettings
+from newsletter.errors import Refused
+from newsletter.transports import headers, ses_errors
+from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Verdict
+from newsletter.transports.mime import CompiledMail, compiled_mail
+from newsletter.transports.ses_bulk import NamedValue, bulk_template
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 30
+MAX_MESSAGE = 40_000_000
+_BATCH = {"raw": 10, "bulk": 50}
+_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class SesTransport:
+    """Hands mail to one SES account in one Region. Thread-safe: one client, one pool of connections."""
+
+    name = "ses"
+    idempotent = False
+
+    def __init__(
+        self, settings: SesSettings, *, connect_timeout: float = CONNECT_TIMEOUT, read_timeout: float = READ_TIMEOUT
+    ) -> None:
+        self._settings = settings
+        self.batch_size = _BATCH[settings.mode]
+        self.connections = settings.connections
+        try:
+            self._sending = self._client(connect_timeout, read_timeout, attempts=1)
+            self._asking = self._client(connect_timeout, read_timeout, attempts=4)
+        except (BotoCoreError, ValueError) as error:
+            raise Refused(
+                f"Amazon SES cannot be used as configured: {error} Check [ses] and the AWS settings."
+            ) from None
+        endpoint = urlsplit(self._sending.meta.endpoint_url)
+        usual = f"email.{settings.region}.amazonaws.com"
+        self.scope = f"ses:{settings.region}" + ("" if endpoint.netloc == usual else f":{endpoint.netloc}")
+        self._last_quota: Quota | None = None
+
+    def quota(self) -> Quota:
+        """What SES allows this account now. Raises Refused when it may not send, or cannot be asked."""
+        try:
+            account = self._asking.get_account()
+        except (BotoCoreError, ClientError) as error:
+            answer = ses_errors.of_exception(error)
+            if self._last_quota and answer.verdict is not Verdict.STOP:
+                return self._last_quota
+            raise Refused(f"Amazon SES does not say what it allows: {answer.reason}") from None
+        self._last_quota = self._quota_of(account)
+        return self._last_quota
+
+    def prepare(self, mail: Mail) -> None:
+        """Compose once; in bulk mode store the template. Raises Refused."""
+        if self._settings.mode == "raw":
+            compiled_mail(mail)
+            return
+        template = bulk_template(mail)
+        wanted = {"TemplateName": template.name, "TemplateContent": dict(template.content)}
+        try:
+            try:
+                self._asking.create_email_template(**wanted)
+            except self._asking.exceptions.AlreadyExistsException:
+                # The name holds the content's hash, so it differs only if somebody changed it at SES.
+                stored = self._asking.get_email_template(TemplateName=template.name)
+                if stored["TemplateContent"] != wanted["TemplateContent"]:
+                    self._asking.update_email_template(**wanted)
+        except (BotoCoreError, ClientError) as error:
+            reason = ses_errors.of_exception(error).reason
+            raise Refused(f"Amazon SES does not store the template {template.name}: {reason}") from None
+
+    def hand_over(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Answer]:
+        """One answer for each recipient, in order. Each recipient is on the wire at most once."""
+        try:
+            if self._settings.mode == "raw":
+                return self._raw(mail, compiled_mail(mail), recipients)
+            return self._bulk(mail, recipients)
+        except Refused as error:  # nothing has left: the mail itself cannot be composed
+            return [Answer(Verdict.STOP, reason=str(error))] * len(recipients)
+
+    def _raw(self, mail: Mail, compiled: CompiledMail, recipients: Sequence[Recipient]) -> list[Answer]:
+        """Calls in sequence. What is no matter of one reader alone ends the batch; the others were surely not tried."""
+        answers: list[Answer] = []
+        for recipient in recipients:
+            answer = self._raw_one(mail, compiled, recipient)
+            answers.append(answer)
+            if answer.verdict not in {Verdict.ACCEPTED, Verdict.REFUSED}:
+                untried = Answer(Verdict.RETRY, reason=f"Not tried, because of the one before: {answer.reason}")
+                return answers + [untried] * (len(recipients) - len(answers))
+        return answers
+
+    def _raw_one(self, mail: Mail, compiled: CompiledMail, recipient: Recipient) -> Answer:
+        try:
+            tags = self._tags(recipient)
+            message_id = f"<{recipient.tag}@{mail.from_address.rpartition('@')[2]}>"
+            data = compiled.message(recipient, message_id=message_id, date=datetime.now(UTC))
+        except Refused as error:
+            return Answer(Verdict.REFUSED, reason=str(error))
+        if len(data) > MAX_MESSAGE:
+            return Answer(Verdict.REFUSED, reason=f"The message is {len(data):,} bytes; SES takes {MAX_MESSAGE:,}.")
+        try:
+            response = self._sending.send_email(
+                FromEmailAddress=mail.from_address,
+                Destination={"ToAddresses": [recipient.address]},
+                Content={"Raw": {"Data": data}},
+                EmailTags=tags,
+                **self._through(),
+            )
+        except (BotoCoreError, ClientError) as error:
+            return ses_errors.of_exception(error)
+        message_id = response.get("MessageId")
+        if not message_id:
+            return Answer(Verdict.UNKNOWN, reason="The answer of SES could not be read.")
+        return Answer(Verdict.ACCEPTED, message_id=message_id)
+
+    def _bulk(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Answer]:
+        if len(recipients) > self.batch_size:
+            raise Refused(f"SES takes {self.batch_size} recipients in one call, not {len(recipients)}.")
+        template = bulk_template(mail)
+        entries: list[dict[str, object]] = []
+        answers: list[Answer | None] = []  # None: the reader is in the call
+        for recipient in recipients:
+            try:
+                entries.append(template.entry(recipient, self._tags(recipient)))
+                answers.append(None)
+            except Refused as error:
+                answers.append(Answer(Verdict.REFUSED, reason=str(error)))
+        if not entries:
+            return [answer for answer in answers if answer]
+        content = {
+            "TemplateName": template.name,
+            "TemplateData": template.default_data,
+            "Headers": list(template.fixed),
+        }
+        called = iter(
+            self._bulk_call(
+                FromEmailAddress=template.sender,
+                ReplyToAddresses=[template.reply_to] if template.reply_to else [],
+                DefaultContent={"Template": content},
+                BulkEmailEntries=entries,
+                **self._through(),
+            )
+        )
+        return [answer or next(called) for answer in answers]
+
+    def _bulk_call(self, **request: Any) -> list[Answer]:
+        count = len(request["BulkEmailEntries"])
+        try:
+            results = self._sending.send_bulk_email(**request).get("BulkEmailEntryResults")
+        except (BotoCoreError, ClientError) as error:
+            return [ses_errors.of_exception(error, recipients=count)] * count
+        if not isinstance(results, list) or len(results) != count:
+            return [Answer(Verdict.UNKNOWN, reason="The answer of SES could not be read.")] * count
+        return [_entry_answer(result) for result in results]
+
+    def _tags(self, recipient: Recipient) -> list[NamedValue]:
+        if not _TAG.fullmatch(recipient.tag):
+            raise Refused(f"{recipient.tag[:80]!r} cannot be a tag: use letters, digits, - and _.")
+        headers.plain_address(recipient.address)
+        return [{"Name": "delivery", "Value": recipient.tag}]
+
+    def _through(self) -> dict[str, str]:
+        name = self._settings.configuration_set
+        return {"ConfigurationSetName": name} if name else {}
+
+    def _quota_of(self, account: dict[str, Any]) -> Quota:
+        if account.get("EnforcementStatus") == "SHUTDOWN" or not account.get("SendingEnabled", False):
+            raise Refused(
+                "Amazon SES has stopped this account from sending. See the SES console's account page (reputation, "
+                "support cases), then resume."
+            )
+        warnings = []
+        if account.get("EnforcementStatus") == "PROBATION":
+            warnings.append("Amazon SES has this account under review: bounces or complaints are too high.")
+        if not account.get("ProductionAccessEnabled", False):
+            warnings.append("This SES account is in the sandbox: only verified and simulator addresses get mail.")
+        sent = account.get("SendQuota", {})
+        most, rate = float(sent.get("Max24HourSend", 0)), float(sent.get("MaxSendRate", 0))
+        left = None if most < 0 else max(0, int(most - float(sent.get("SentLast24Hours", 0))))
+        return Quota(rate=rate * self._settings.rate_margin, left_today=left, warnings=tuple(warnings))
+
+    def _client(self, connect_timeout: float, read_timeout: float, *, attempts: int) -> Any:
+        settings = self._settings
+        config = Config(
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            parameter_validation=attempts > 1,  # what is sent is checked here, against maxima botocore does not know
+            max_pool_connections=settings.connections,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+        )
+        keys = {}
+        if settings.endpoint_url and urlsplit(settings.endpoint_url).hostname in _LOOPBACK:
+            # A simulator on this machine needs keys but not real ones, and real ones must not reach it.
+            keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        session = boto3.session.Session(region_name=settings.region)
+        return session.client("sesv2", endpoint_url=settings.endpoint_url, config=config, **keys)
+
+
+def _entry_answer(result: dict[str, str]) -> Answer:
+    status = result.get("Status", "")
+    if status == "SUCCESS":
+        return Answer(Verdict.ACCEPTED, message_id=result.get("MessageId"))
+    return ses_errors.of_status(status, result.get("Error", ""))
