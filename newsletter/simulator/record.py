@@ -1,0 +1,122 @@
+"""The simulator's own record: what it accepted, on disk before it answered.
+
+Tests hold the sender's ledger against this record, so it must be true even when the simulator is killed: each request's
+lines are flushed before its answer leaves, and a line cut short by a kill is dropped at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from newsletter.errors import NewsletterError
+
+DELIVERED, NOT_RENDERED = "delivered", "not-rendered"
+_MAILBOXES = {
+    "success": DELIVERED,
+    "bounce": "bounced",
+    "complaint": "complained",
+    "ooto": "auto-replied",
+    "suppressionlist": "suppressed",
+}
+_MAILBOX_DOMAIN = "simulator.amazonses.com"
+
+
+def is_mailbox(address: str) -> bool:
+    """Whether it is one of the mailbox simulator's, which count against no quota."""
+    return address.lower().endswith("@" + _MAILBOX_DOMAIN)
+
+
+def outcome_of(address: str) -> str:
+    """What becomes of mail to an address: the mailbox simulator's decide by name, all others get it."""
+    if not is_mailbox(address):
+        return DELIVERED
+    return _MAILBOXES.get(address.lower().partition("@")[0].partition("+")[0], DELIVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One message SES took: it has a message id, whatever becomes of it."""
+
+    message_id: str
+    accepted_at: str  # ISO 8601, UTC
+    operation: str
+    sender: str
+    destination: list[str]
+    outcomes: list[str]  # one for each destination
+    tags: dict[str, str]
+    configuration_set: str | None = None
+    subject: str | None = None
+    failure: str | None = None  # why it was not rendered
+    template: str | None = None
+    eml: str | None = None  # relative to the data folder
+
+
+def new_message_id(at: datetime) -> str:
+    """In the shape of SES's: time first, then chance."""
+    chance = os.urandom(16).hex()
+    parts = (chance[:8], chance[8:12], chance[12:16], chance[16:20], chance[20:])
+    return f"{int(at.timestamp() * 1000):016x}-{'-'.join(parts)}-000000"
+
+
+class Record:
+    """Everything accepted so far, in order, over restarts."""
+
+    def __init__(self, data: Path, *, keep_messages: bool) -> None:
+        self._folder = data / "messages"
+        self._keep = keep_messages
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = data / "record.jsonl"
+        self._file = path.open("ab+")
+        _lock(self._file.fileno(), data)
+        self.accepted: list[Accepted] = self._read(path)
+
+    @property
+    def keeps_messages(self) -> bool:
+        return self._keep
+
+    def keep(self, message_id: str, data: bytes) -> str:
+        """Store one message; gives its path within the data folder."""
+        (self._folder / f"{message_id}.eml").write_bytes(data)
+        return f"messages/{message_id}.eml"
+
+    def add(self, messages: Sequence[Accepted]) -> None:
+        """Write down what one request made us accept, before it is answered."""
+        self._file.write("".join(json.dumps(as_json(message)) + "\n" for message in messages).encode())
+        self._file.flush()
+        self.accepted.extend(messages)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _read(self, path: Path) -> list[Accepted]:
+        whole = path.read_bytes()
+        end = whole.rfind(b"\n") + 1
+        if end < len(whole):  # killed in the middle of a line: that request was never answered
+            os.truncate(path, end)
+        return [Accepted(**json.loads(line)) for line in whole[:end].splitlines()]
+
+
+def as_json(message: Accepted) -> dict[str, object]:
+    """The message as JSON holds it (dataclasses.asdict copies deeply, which costs more than all else here)."""
+    return {name: getattr(message, name) for name in Accepted.__slots__}
+
+
+def now() -> datetime:
+    """The present moment, aware."""
+    return datetime.now(UTC)
+
+
+def _lock(descriptor: int, data: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows: one simulator a folder is then up to the person
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise NewsletterError(f"Another simulator is using {data}. Stop it, or give another folder.") from None
