@@ -1,0 +1,68 @@
+"""A build's manifest: everything that made it what it is, by hash. Its own hash is the build's name.
+
+No time of building, no path outside the workspace, nothing of the machine: the same sources and program give the same
+bytes anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from newsletter.config import NewsletterSettings, Workspace
+from newsletter.editorial.resolved import ResolvedIssue
+from newsletter.rendering.build import DEFAULT_VARIANT, canonical_json
+from newsletter.rendering.theme import Theme
+
+FORMAT = 1
+
+
+def write_manifest(
+    workspace: Workspace,
+    resolved: ResolvedIssue,
+    theme: Theme,
+    *,
+    variant: Mapping[str, bytes],
+    images: Mapping[str, str],
+) -> bytes:
+    """The canonical manifest; `variant` holds the body's files by name, `images` hashes by workspace path."""
+    _, settings = workspace.newsletter(resolved.definition.newsletter)
+    return canonical_json(
+        {
+            "format": FORMAT,
+            "newsletter": resolved.definition.newsletter,
+            "issue": resolved.id,
+            "date": resolved.definition.date.isoformat(),
+            "variants": {DEFAULT_VARIANT: _hashes(variant)},
+            "assets": dict(images),
+            "sources": _hashes(resolved.sources),
+            "settings": shaping_settings(workspace, resolved, settings),
+            "theme": {"name": theme.name, "files": _hashes(theme.files)},
+            "facts": dict(resolved.facts),
+        }
+    )
+
+
+def shaping_settings(
+    workspace: Workspace, resolved: ResolvedIssue, settings: NewsletterSettings
+) -> dict[str, str | None]:
+    """The settings a reader can see the effect of, the issue's own wishes applied."""
+    definition = resolved.definition
+    return {
+        "public_url": workspace.settings.public_url,
+        "name": settings.name,
+        "from_name": definition.from_name or settings.from_name,
+        "from_address": settings.from_address,
+        "reply_to": definition.reply_to or settings.reply_to,
+        "list_id": settings.list_id,
+        "lang": definition.lang or settings.lang,
+        "timezone": settings.timezone,
+        "organisation": settings.organisation,
+        "postal_address": settings.postal_address,
+        "why_receiving": settings.why_receiving,
+        "privacy_url": settings.privacy_url,
+    }
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}

@@ -1,0 +1,74 @@
+"""The text part is a letter of its own: 72 columns, headings in capitals, links as footnotes, and how to leave."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from issue_by_hand import STORY, build
+
+from newsletter.rendering.dates import long_date, short_date
+from newsletter.rendering.readtime import minutes
+
+LEAD = '[[blocks]]\ntype = "lead"\nstory = "walls"\n'
+CTA = '[[blocks]]\ntype = "cta"\ntext = "Join"\nurl = "https://example.org/join"\n'
+
+
+def test_it_begins_with_subject_date_and_where_to_read_online(workspace: Path) -> None:
+    assert build(workspace, CTA).text.splitlines()[:5] == [
+        "The subject",
+        "",
+        "THE MERIDIAN",
+        "Thursday, October 10, 2024 - 1 min read",
+        "View online: https://news.example.org/archive/daily/2024-10-10",
+    ]
+
+
+def test_it_ends_with_the_way_out_and_the_address(workspace: Path) -> None:
+    tail = build(workspace, CTA).text.rstrip().splitlines()[-3:]
+    assert tail == ["Unsubscribe: {{unsubscribe_url}}", "", "The Meridian, 1 Example Street, Springfield"]
+
+
+def test_links_are_footnotes_under_their_section_numbered_through_the_issue(workspace: Path) -> None:
+    text = build(workspace, LEAD + LEAD.replace("lead", "story"), {"walls": STORY}).text
+    assert "Its second, with a link [1].\n\n[1] https://example.org/second" in text
+    assert "Its second, with a link [2].\n\n[2] https://example.org/second" in text
+
+
+def test_headings_are_in_capitals(workspace: Path) -> None:
+    assert "A WALL AT HOME" in build(workspace, LEAD, {"walls": STORY}).text
+
+
+def test_no_line_is_longer_than_72_but_one_that_holds_an_address(workspace: Path) -> None:
+    story = STORY + "\n" + "A long sentence that goes on and on, about nothing. " * 30
+    intro = '[[blocks]]\ntype = "intro"\nbody = "See [here](https://example.org/' + "x" * 90 + ')."\n'
+    lines = build(workspace, LEAD + intro, {"walls": story}).text.splitlines()
+    assert all(len(line) <= 72 for line in lines if "://" not in line)
+    assert any(len(line) > 90 for line in lines)
+
+
+def test_it_has_no_markup_no_padding_and_no_ragged_blank_lines(workspace: Path) -> None:
+    text = build(workspace, LEAD, {"walls": STORY}).text
+    assert not {"<", "\u034f", "\u200c", "\u00a0", "\r"} & set(text)
+    assert "\n\n\n" not in text
+    assert text.endswith("Springfield\n")
+
+
+def test_a_list_in_an_answer_stays_a_list(workspace: Path) -> None:
+    qa = '[[blocks]]\ntype = "q-and-a"\nwho = "W"\n[[blocks.items]]\nquestion = "Q?"\nanswer = "- one\\n- two"\n'
+    assert "A:\n\n- one\n- two" in build(workspace, qa).text
+
+
+@pytest.mark.parametrize(("words", "shown"), [(0, 1), (1, 1), (344, 1), (346, 2), (1150, 5)])
+def test_read_time_is_whole_minutes_and_at_least_one(words: int, shown: int) -> None:
+    assert minutes("word " * words + "[1] https://example.org/not/read ---") == shown
+
+
+def test_dates_come_from_our_own_table_and_are_iso_where_we_have_none() -> None:
+    day = date(2024, 10, 10)
+    assert long_date(day, "en") == "Thursday, October 10, 2024"
+    assert long_date(day, "en-GB") == "Thursday, October 10, 2024"
+    assert long_date(day, "de") == "2024-10-10"
+    assert short_date(date(2024, 10, 9), "en", beside=day) == "October 9"
+    assert short_date(date(2023, 1, 31), "en", beside=day) == "January 31, 2023"
