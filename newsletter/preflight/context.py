@@ -1,0 +1,47 @@
+"""What the rules must know beside the build: the moment, the zone, and how mail leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from os import environ
+from typing import Literal
+
+from newsletter.config import Workspace
+from newsletter.editorial.resolve import ResolvedIssue
+
+
+@dataclass(frozen=True)
+class Context:
+    """The circumstances of a check."""
+
+    now: datetime  # aware; when the issue would go out
+    zone: tzinfo  # the newsletter's
+    transport: Literal["outbox", "ses"] = "outbox"
+    endpoint_override: bool = False  # SES calls go to a simulator
+    postal_address: str = ""
+    public_url: str = ""
+    previous_subject: str | None = None
+
+    @property
+    def is_real(self) -> bool:
+        """Whether mail would leave for real mailboxes."""
+        return self.transport == "ses" and not self.endpoint_override
+
+
+def context_of(
+    workspace: Workspace, resolved: ResolvedIssue, *, now: datetime, previous_subject: str | None = None
+) -> Context:
+    """The circumstances of this workspace and newsletter."""
+    _, settings = workspace.newsletter(resolved.definition.newsletter)
+    ses = workspace.settings.ses
+    override = bool(ses.endpoint_url or environ.get("AWS_ENDPOINT_URL_SESV2") or environ.get("AWS_ENDPOINT_URL"))
+    return Context(
+        now=now,
+        zone=settings.zone,
+        transport=workspace.settings.transport.kind,
+        endpoint_override=override,
+        postal_address=settings.postal_address,
+        public_url=workspace.settings.public_url,
+        previous_subject=previous_subject,
+    )

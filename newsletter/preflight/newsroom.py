@@ -1,0 +1,138 @@
+"""Rules of the newsroom: the day, embargoes, sponsors, and slips of the pen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+
+from newsletter.preflight.examined import Examined, error, shortened, warning
+from newsletter.preflight.findings import Finding
+from newsletter.preflight.sources import Copy
+
+_DOUBLED = re.compile(r"\b([^\W\d_]{2,})[ \n]+\1\b", re.IGNORECASE)
+# Doubled words that are right: had had, that that, die die, nous nous; and names sung twice.
+_RIGHTLY = {
+    "had",
+    "that",
+    "die",
+    "der",
+    "das",
+    "nous",
+    "vous",
+    "bye",
+    "no",
+    "so",
+    "very",
+    "hong",
+    "pago",
+    "bora",
+    "baden",
+}
+_GLUED = re.compile(r"(?<![\w./@])([a-zà-ÿ’')]{3,}[.!?…][”\"’)]?)([A-Z][a-zà-ÿ]+)(?![\w]*[./@(])")
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
+_MOJIBAKE = re.compile("â€[™œ\u009d“”˜¦]|Ã[©¨¤¶¼Ÿ±¡³]|\ufffd")
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = f"({'|'.join(_MONTHS)})[a-z]*"
+_DATED = re.compile(
+    rf"\b({'|'.join(_DAYS)}),? (?:the )?(?:{_MONTH}\.? (\d{{1,2}})|(\d{{1,2}}) {_MONTH})\b"
+    r"(?:,? (\d{4}))?",
+    re.IGNORECASE,
+)
+
+
+def day(examined: Examined) -> Iterator[Finding]:
+    """DATE: a build goes out on its own day, in the newsletter's zone."""
+    today = examined.context.now.astimezone(examined.context.zone).date()
+    if examined.build.date != today:
+        message = f"the issue is for {_said(examined.build.date)}; today is {_said(today)}."
+        remedy = 'Set its date, or send it knowingly: --waive DATE="rehearsal of an old issue".'
+        yield error("DATE", examined.sources.key("date"), message, remedy)
+
+
+def _said(moment: date) -> str:
+    return f"{_DAYS[moment.weekday()].capitalize()}, {moment.isoformat()}"
+
+
+def embargo(examined: Examined) -> Iterator[Finding]:
+    """SENSITIVE: no story goes out before its embargo ends."""
+    blocks = examined.resolved.blocks if examined.resolved else ()
+    for story in {story.id: story for block in blocks for story in block.stories}.values():
+        written = story.meta.embargo_until
+        if not written:
+            continue
+        place = story.front.place(["embargo_until"])
+        until = _moment(written, examined)
+        if until is None:
+            message = f"`embargo_until` is “{shortened(written)}”, which is no time: the story counts as embargoed."
+            yield error("SENSITIVE", place, message, "Write it as 2024-10-10T06:00, in the newsletter's time.")
+        elif until > examined.context.now:
+            local = until.astimezone(examined.context.zone)
+            message = f"“{shortened(story.meta.title)}” is under embargo until {local:%Y-%m-%d %H:%M %Z}."
+            yield error("SENSITIVE", place, message, "Send later, or take the story out.")
+
+
+def _moment(written: str, examined: Examined) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(written.strip())
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=examined.context.zone)
+
+
+def sponsors(examined: Examined) -> Iterator[Finding]:
+    """SENSITIVE: a sponsor runs within its dates; a picture names whose it is."""
+    for block in examined.resolved.blocks if examined.resolved else ():
+        first, last = getattr(block.block, "from_", None), getattr(block.block, "until", None)
+        if (first and examined.build.date < first) or (last and examined.build.date > last):
+            message = f"the sponsor {shortened(getattr(block.block, 'name', ''))} is booked from {first} until {last}."
+            yield warning("SENSITIVE", block.place, message, "Take the block out, or mend its dates.")
+        for story in block.stories:
+            if story.meta.image and not story.meta.image.credit:
+                place = story.front.place(["image"])
+                message = f"the picture {story.meta.image.src} has no credit."
+                yield warning("SENSITIVE", place, message, 'Write credit = "…" under [image].')
+
+
+def slips(examined: Examined) -> Iterator[Finding]:
+    """COPY: doubled words, glued sentences, invisible characters, broken accents, wrong weekdays."""
+    for copy in examined.sources.copies:
+        for at, finding in sorted(_slips(copy, examined.build.date), key=lambda found: found[0]):
+            message, remedy, wrong = finding
+            place = copy.place(copy.text.count("\n", 0, at) + 1)
+            yield (error if wrong else warning)("COPY", place, message, remedy)
+
+
+def _slips(copy: Copy, issued: date) -> Iterator[tuple[int, tuple[str, str, bool]]]:
+    """(position, (message, remedy, whether it is certainly wrong))."""
+    for match in _DOUBLED.finditer(copy.text):
+        if match[1].lower() not in _RIGHTLY:
+            yield match.start(), (f"“{shortened(match[0])}” stands twice.", "Keep one.", False)
+    for match in _GLUED.finditer(copy.text):
+        yield match.start(), (f"“{match[0]}” has no space between sentences.", f"Write “{match[1]} {match[2]}”.", False)
+    for match in _INVISIBLE.finditer(copy.text):
+        code = f"U+{ord(match[0]):04X}"
+        yield match.start(), (f"there is an invisible character ({code}).", "Delete it; readers never get it.", False)
+    for match in _MOJIBAKE.finditer(copy.text):
+        message = f"“{match[0]}” is a character that was read in the wrong encoding."
+        yield match.start(), (message, "Type it again.", True)
+    for match in _DATED.finditer(copy.text):
+        real = _weekday(match, issued)
+        if real is not None and _DAYS[real.weekday()] != match[1].lower():
+            message = f"“{match[0]}” is a {_DAYS[real.weekday()].capitalize()}."
+            yield match.start(), (message, "Mend the day or the date.", False)
+
+
+def _weekday(match: re.Match[str], issued: date) -> date | None:
+    """The date meant: in the year named, else in the year that brings it nearest to the issue."""
+    month = _MONTHS.index((match[2] or match[5]).lower()[:3]) + 1
+    number = int(match[3] or match[4])
+    years = [int(match[6])] if match[6] else [issued.year - 1, issued.year, issued.year + 1]
+    found = []
+    for year in years:
+        try:
+            found.append(date(year, month, number))
+        except ValueError:
+            continue
+    return min(found, key=lambda day: abs(day - issued), default=None)

@@ -1,0 +1,106 @@
+"""Finds the line of the editors' files where something in a build comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from newsletter.editorial.resolve import ResolvedIssue
+from newsletter.errors import Place
+
+_QUOTES = {"'": "['’‘‚]", "’": "['’]", "‘": "['‘]", '"': '["“”„«»]', "“": '["“]', "”": '["”]'}
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A piece of Markdown as an editor wrote it, and where its first line stands."""
+
+    text: str
+    file: str
+    line: int
+    whole: bool = True  # whether all of it is shown, not only a summary
+
+    def place(self, line: int) -> Place:
+        """The place of a line counted from 1 within this copy."""
+        return Place(self.file, self.line + line - 1)
+
+
+class Sources:
+    """The files an issue was made from. Without them every place is the build's own file."""
+
+    def __init__(self, resolved: ResolvedIssue | None) -> None:
+        self._resolved = resolved
+
+    @cached_property
+    def _files(self) -> list[tuple[str, str]]:
+        """Stories first: copy stands there; the definition often names it too."""
+        if self._resolved is None:
+            return []
+        definition = self._resolved.document.name
+        named = sorted(self._resolved.sources.items(), key=lambda item: item[0] == definition)
+        return [(path, data.decode("utf-8", "replace")) for path, data in named]
+
+    def find(self, snippet: str) -> Place | None:
+        """The first place where this text stands, however its quotes, spaces and line breaks were written."""
+        words = snippet.split()
+        if not words:
+            return None
+        pattern = re.compile(r"\s+".join(_loosely(word) for word in words))
+        for path, text in self._files:
+            found = pattern.search(text)
+            if found:
+                return Place(path, text.count("\n", 0, found.start()) + 1)
+        return None
+
+    def key(self, name: str) -> Place:
+        """The place of a key of the issue's definition."""
+        return self._resolved.document.place([name]) if self._resolved else Place(f"{name}.txt")
+
+    @cached_property
+    def copies(self) -> list[Copy]:
+        """Every piece of copy the issue uses, each once."""
+        if self._resolved is None:
+            return []
+        found = {(copy.file, copy.line, copy.text): copy for copy in _copies(self._resolved)}
+        return list(found.values())
+
+
+def _loosely(word: str) -> str:
+    return "".join(_QUOTES.get(char) or re.escape(char) for char in word)
+
+
+def _copies(resolved: ResolvedIssue) -> Iterator[Copy]:
+    for index, block in enumerate(resolved.blocks):
+        full = block.block.type in {"lead", "story", "q-and-a"} or getattr(block.block, "show", "") == "full"
+        for story in block.stories if block.block.type != "follow-up" else ():
+            title = story.front.place(["title"])
+            yield Copy(story.meta.title, title.file, title.line or 1)
+            yield Copy(story.body, story.path, story.body_line, whole=full)
+        for path, text in _written(block.block.model_dump(exclude={"notes"}), ("blocks", index)):
+            place = resolved.document.place(path)
+            yield Copy(text, place.file, place.line or 1)
+        if block.follow_up is not None and block.follow_up.answer:
+            sources = Sources(resolved)
+            answer = block.follow_up.answer
+            place = sources.find(answer.split("\n")[0]) or block.place
+            yield Copy(answer, place.file, place.line or 1)
+
+
+_COPY_KEYS = {"body", "text", "lead", "answer", "question", "caption", "headline", "disclosure", "value", "title"}
+_NOT_COPY = {"follow-up": {"question", "answer"}}
+
+
+def _written(fields: dict[str, object], path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The Markdown of a block, and the path of its key."""
+    skipped = _NOT_COPY.get(str(fields.get("type")), set())
+    for key, value in fields.items():
+        if isinstance(value, str) and value and key in _COPY_KEYS and key not in skipped:
+            yield (*path, key), value
+        elif isinstance(value, tuple | list):
+            for index, item in enumerate(value):
+                if isinstance(item, dict):
+                    yield from _written(item, (*path, key, index))
+        elif isinstance(value, dict):
+            yield from _written(value, (*path, key))
