@@ -1,0 +1,48 @@
+"""Reads what a form sends: little, in either encoding of RFC 8058, and never a reason to fail."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from fastapi import HTTPException, Request
+from python_multipart import parse_form
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field
+
+MOST_BYTES = 10_000
+
+
+async def form_fields(request: Request) -> Mapping[str, str]:
+    """The fields of a request's form, for a route to depend on; what cannot be read has none. 413 when too large."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            # The rest is never read, so the connection cannot be used again.
+            raise HTTPException(413, headers={"Connection": "close"})
+    return fields_in(body, request.headers.get("content-type", ""))
+
+
+def fields_in(body: bytes, content_type: str) -> dict[str, str]:
+    """The text fields of a body of type application/x-www-form-urlencoded or multipart/form-data; else nothing."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    if kind == "multipart/form-data":
+        return _multipart_fields(body, content_type)
+    return {}
+
+
+def _multipart_fields(body: bytes, content_type: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+
+    def keep(field: Field) -> None:
+        found[(field.field_name or b"").decode("utf-8", "replace")] = (field.value or b"").decode("utf-8", "replace")
+
+    try:
+        parse_form({"Content-Type": content_type.encode("latin-1")}, io.BytesIO(body), keep, None)
+    except (FormParserError, ValueError):
+        return {}
+    return found

@@ -1,0 +1,54 @@
+"""`newsletter serve`: the readers' site behind uvicorn, on this machine unless told otherwise."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import sys
+
+import uvicorn
+
+from newsletter.app import App
+from newsletter.errors import NewsletterError
+from newsletter.web.public.site import create_site
+
+
+def serve(app: App, host: str, port: int) -> None:
+    """Serve until interrupted; port 0 takes any free one. Raises NewsletterError when the address cannot be used.
+
+    There is no access log: a line of it would hold a reader's unsubscribe token.
+    """
+    site = create_site(app)
+    with _listen(host, port) as listener:
+        sys.stdout.write(f"Serving the readers' pages at {_shown(listener)} (press Ctrl-C to stop).\n")
+        if not _is_loopback(listener):
+            sys.stdout.write("Others can reach this address: put a proxy with HTTPS before it.\n")
+        sys.stdout.flush()
+        logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+        config = uvicorn.Config(
+            site, log_config=None, access_log=False, lifespan="off", server_header=False, proxy_headers=False
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:
+            sys.stdout.write("Stopped.\n")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise NewsletterError(
+            f"Cannot listen on {host} port {port}: {error}. Stop what uses it, or set another `port` in [web]."
+        ) from None
+
+
+def _shown(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    return ipaddress.ip_address(listener.getsockname()[0].split("%")[0]).is_loopback
