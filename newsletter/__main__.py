@@ -12,7 +12,7 @@ from newsletter.errors import NewsletterError
 
 
 def main() -> None:
-    """Run a command. Exit codes: 0 done, 1 a finding or a stated refusal, 2 input that cannot be used, 130 interrupted."""
+    """Run a command. Exit codes: 0 done, 1 a finding or a refusal, 2 input that cannot be used, 130 interrupted."""
     from newsletter.cli.root import cli
 
     try:

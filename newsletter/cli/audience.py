@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import typer
 
 from newsletter.cli.issue import AsJson
@@ -19,7 +21,7 @@ def count(context: typer.Context, newsletter: str | None = typer.Option(None), a
     app = place(context).open()
     name, settings = app.workspace.newsletter(newsletter)
     with app.store.read() as connection:
-        found = count_audience(connection, name, settings, at=app.now())
+        found = count_audience(connection, name, settings=settings, at=app.now())
     if as_json:
         emit_json({"newsletter": name, **found})
         return
@@ -47,7 +49,7 @@ def show_explanation(context: typer.Context, email: str, *, newsletter: str | No
     name, settings = app.workspace.newsletter(newsletter)
     found = explain_reader(app.store, app.keys, email, newsletter=name, settings=settings, at=app.now())
     if as_json:
-        emit_json(found.as_json())
+        emit_json(dataclasses.asdict(found))
         return
     verdict = "[green]gets[/green]" if found.mailable else "[red]does not get[/red]"
     say(f"{plain(found.address)} {verdict} {plain(settings.name)}: {plain(found.reason)}.")

@@ -23,7 +23,11 @@ def show(
     app = place(context).open()
     found = timeline(app.store, app.keys, email)
     if as_json:
-        emit_json(found.as_json())
+        entries = [{"at": m.at.isoformat(), "newsletter": m.newsletter, "what": m.words} for m in found]
+        emit_json({"address": email, "entries": entries})
         return
-    say(f"[bold]{plain(found.address)}[/bold]")
-    table(("when", "newsletter", "what", "source", "by"), [entry.cells() for entry in found.entries])
+    if not found:
+        say(f"Nothing is on record about {plain(email)}.")
+        return
+    say(f"[bold]{plain(email)}[/bold]")
+    table(("when (UTC)", "newsletter", "what"), [(f"{m.at:%Y-%m-%d %H:%M}", m.newsletter, m.words) for m in found])

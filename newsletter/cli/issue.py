@@ -1,7 +1,8 @@
-"""What editors type: check, build, issue list, issue show."""
+"""What editors type: new, check, build, issue list, issue show."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,10 +21,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 
 def chosen(app: App, issue: str | None) -> str:
     """The issue meant: the one named, else the next unsent one."""
-    from newsletter.editorial.library import Library, next_unsent
+    from newsletter.editorial.library import Library
+    from newsletter.editorial.sent import next_unsent
 
-    library = Library(app.workspace.root)
-    return library.issue(issue) if issue else next_unsent(library, app.store)
+    if issue:
+        return issue
+    with app.store.read() as connection:
+        return next_unsent(connection, Library(app.workspace.issues))
 
 
 @cli.command()
@@ -83,20 +87,44 @@ def build(context: typer.Context, issue: Issue = None, as_json: AsJson = False) 
     say(f"Build [bold]{made.hash[:12]}[/bold] frozen in {plain(path)}")
 
 
+@cli.command()
+def new(
+    context: typer.Context,
+    issue: Annotated[str, typer.Argument(metavar="ISSUE", help="Its name, usually its date: 2024-10-10.")],
+    newsletter: Annotated[str | None, typer.Option("--newsletter", "-n", help="Default: the only one.")] = None,
+) -> None:
+    """Open a new issue: a folder with a definition to fill."""
+    from newsletter.editorial.starting import start_issue
+
+    app = place(context).open()
+    name, settings = app.workspace.newsletter(newsletter)
+    try:
+        day = date.fromisoformat(issue[:10])
+    except ValueError:
+        day = app.now().astimezone(settings.zone).date()
+    folder = start_issue(app.workspace.issues, issue, newsletter=name, day=day)
+    say(f"Made {plain(folder)} for {day:%A}, {day.isoformat()}. Then: newsletter check {plain(issue)}")
+
+
 @issues.command("list")
 def list_issues(context: typer.Context, as_json: AsJson = False) -> None:
     """Every issue: its date, newsletter, subject, and whether it went out."""
+    from newsletter.editorial.library import Library
     from newsletter.editorial.overview import list_issues as overview
 
     app = place(context).open()
-    rows = overview(app.workspace, app.store)
+    with app.store.read() as connection:
+        rows = overview(connection, Library(app.workspace.issues))
     if as_json:
         emit_json({"issues": [row.as_json() for row in rows]})
         return
     if not rows:
         say("No issues yet. Make a folder in issues/ with an issue.toml; docs/writing.md shows how.")
         return
-    table(("issue", "date", "newsletter", "state", "subject"), [row.cells() for row in rows])
+    table(
+        ("issue", "date", "newsletter", "state", "subject"),
+        [(r.issue, r.date, r.newsletter, r.state, r.subject) for r in rows],
+    )
 
 
 @issues.command("show")
@@ -113,9 +141,8 @@ def show_issue(context: typer.Context, issue: Issue = None, as_json: AsJson = Fa
         return
     definition = resolved.definition
     say(f"[bold]{plain(definition.subject or '(no subject yet)')}[/bold]")
-    say(
-        f"{plain(definition.newsletter)}, {definition.date:%A} {definition.date.isoformat()}, {counted(len(rows), 'block')}"
-    )
+    day = definition.date
+    say(f"{plain(definition.newsletter)}, {day:%A} {day.isoformat()}, {counted(len(rows), 'block')}")
     say("")
     table(
         ("line", "block", "title", "from"), [(r["line"], r["type"], r["title"], ", ".join(r["stories"])) for r in rows]

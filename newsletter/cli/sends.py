@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from newsletter.cli.issue import AsJson, Issue, chosen
 from newsletter.cli.person import AsPerson, person_named
 from newsletter.cli.root import cli, group, place
-from newsletter.cli.show import emit_json, err, plain, say, show_account, show_findings, table
+from newsletter.cli.show import counted, emit_json, err, finding_json, plain, say, show_account, show_findings, table
 
 sends = group("sends", "What went out, to whom, and what is still open.")
 
@@ -29,19 +30,22 @@ def send(
     as_json: AsJson = False,
 ) -> None:
     """Build, check and send an issue; goes on with an unfinished send of it."""
-    from newsletter.sending.order import Order, send_issue
+    from newsletter.sending.order import Order, fulfil
 
     app = place(context).open()
     order = Order(chosen(app, issue), person_named(as_), tuple(waive or ()), rest=rest)
     with progress_bar(shown=not as_json) as progress:
-        done = send_issue(app.store, app.workspace, app.keys, app.transport(), order, now=app.now, progress=progress)
+        done = fulfil(app.store, app.workspace, app.keys, app.transport(), order, now=app.now, progress=progress)
     if done.findings and not as_json:
         show_findings(done.findings, done.waived)
+    if done.report is None and as_json:
+        emit_json({"send": None, "findings": [finding_json(finding) for finding in done.findings]})
+        raise typer.Exit(1)
     if done.report is None:
         say("Not sent: mend the errors above, or waive each by name with --waive RULE='why'.")
         raise typer.Exit(1)
-    _show_report(done.report, as_json=as_json)
-    raise typer.Exit(0 if done.settled else 1)
+    _show_report(done.report.as_dict(), as_json=as_json)
+    raise typer.Exit(0 if done.report.settled else 1)
 
 
 @contextmanager
@@ -62,9 +66,8 @@ def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
         emit_json(report)
         return
     reason = f" ({report['state_reason']})" if report.get("state_reason") else ""
-    say(
-        f"Send [bold]{plain(report['send'])}[/bold] of build {plain(report['build'][:12])}: {plain(report['state'])}{plain(reason)}"
-    )
+    send, state = report["send"], report["state"]
+    say(f"Send [bold]{send}[/bold] of build {report['build'][:12]}: {state}{plain(reason)}")
     show_account(report["account"], report["excluded_by"])
     if report["account"]["uncertain"]:
         say(f"Some answers were lost. See who: newsletter sends uncertain {plain(report['send'])}")
@@ -95,6 +98,74 @@ def list_sends(context: typer.Context, as_json: AsJson = False) -> None:
         table(("send", "issue", "state", "audience", "accepted", "uncertain"), rows, right=(3, 4, 5))
     else:
         say("Nothing was sent yet.")
+
+
+@sends.command("uncertain")
+def list_uncertain(context: typer.Context, send: SendId, as_json: AsJson = False) -> None:
+    """The readers whose answer was lost, by name."""
+    from newsletter.sending.accounts import in_doubt
+    from newsletter.sending.sends import get
+
+    app = place(context).open()
+    with app.store.read() as connection:
+        found = in_doubt(connection, get(connection, send).id)
+    if as_json:
+        emit_json({"send": send, "uncertain": [dict(row._mapping) for row in found]})
+    elif found:
+        table(("address", "why"), [(r.address or f"(erased reader {r.subscriber_id})", r.reason or "") for r in found])
+        say("Settle them by events: newsletter sends settle")
+        say(f"Or decide: newsletter sends resolve {plain(send)} --leave | --resend")
+    else:
+        say("Nobody is in doubt.")
+
+
+@sends.command("settle")
+def settle(context: typer.Context, as_json: AsJson = False) -> None:
+    """Read the events that came back, and settle what they settle."""
+    from newsletter.feedback.feed import pull
+
+    app = place(context).open()
+    found = pull(app.store, app.settings.feedback, now=app.now)
+    if as_json:
+        emit_json(asdict(found))
+    else:
+        fresh = found.received - found.duplicates
+        say(f"{counted(fresh, 'new event')}: {found.settled:,} in doubt settled, {found.suppressed:,} suppressed.")
+
+
+@sends.command("resolve")
+def resolve(
+    context: typer.Context,
+    send: SendId,
+    resend: Annotated[bool, typer.Option("--resend/--leave", help="Send them the issue again, or leave it so.")],
+    as_: AsPerson = None,
+) -> None:
+    """Decide about readers in doubt: some of those sent to again may get the issue twice."""
+    from newsletter.sending.control import resolve_uncertain
+
+    app = place(context).open()
+    number = resolve_uncertain(app.store, send, "resend" if resend else "leave", person=person_named(as_))
+    what = "pending again: newsletter send ISSUE goes on" if resend else "left as they are"
+    say(f"{counted(number, 'reader')} {what}.")
+
+
+@sends.command("pause")
+def pause(context: typer.Context, send: SendId, as_: AsPerson = None) -> None:
+    """Stop a send after the batches under way; `newsletter send ISSUE` goes on with it."""
+    from newsletter.sending.control import pause as pause_send
+
+    done = pause_send(place(context).open().store, send, person=person_named(as_))
+    say(f"Send {plain(done.id)}: {plain(done.state)}. Go on with: newsletter send {plain(done.issue)}")
+
+
+@sends.command("cancel")
+def cancel(context: typer.Context, send: SendId, as_: AsPerson = None) -> None:
+    """End a send: whoever is still pending does not get it."""
+    from newsletter.sending.control import cancel as cancel_send
+
+    app = place(context).open()
+    done = cancel_send(app.store, send, person=person_named(as_), now=app.now())
+    say(f"Send {plain(done.id)}: {plain(done.state)}.")
 
 
 @sends.command("show")

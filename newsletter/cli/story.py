@@ -20,12 +20,13 @@ def list_stories(
     as_json: AsJson = False,
 ) -> None:
     """Every story: its id, title and tags."""
+    from newsletter.editorial.library import Library
     from newsletter.editorial.overview import list_stories as overview
 
-    rows = overview(place(context).open().workspace, issue)
+    rows = overview(Library(place(context).open().workspace.issues), issue)
     if as_json:
         emit_json({"stories": [row.as_json() for row in rows]})
     elif rows:
-        table(("story", "title", "tags"), [row.cells() for row in rows])
+        table(("story", "title", "tags"), [(row.story, row.title, ", ".join(row.tags)) for row in rows])
     else:
         say("No stories yet: a story is a Markdown file with front matter, in an issue's folder.")

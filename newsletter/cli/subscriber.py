@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from newsletter.cli.issue import AsJson
 from newsletter.cli.person import AsPerson, person_named
 from newsletter.cli.root import group, place
-from newsletter.cli.show import counted, emit_json, err, plain, say
+from newsletter.cli.show import counted, emit_json, err, plain, say, table
 
 if TYPE_CHECKING:
     from newsletter.audience.import_csv import ImportReport
@@ -43,12 +44,14 @@ def import_readers(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="When they agreed (default: today).")
     ] = None,
     mapping: Annotated[list[str] | None, typer.Option("--map", help="field=Column, for other column names.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="The file's encoding (default: UTF-8).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Keep the good rows of a file with bad ones.")] = False,
     as_: AsPerson = None,
     as_json: AsJson = False,
 ) -> None:
     """Import readers from a CSV file: all of it, or nothing."""
+    from newsletter.audience.consent import Basis as ConsentBasis
     from newsletter.audience.import_csv import import_csv
 
     app = place(context).open()
@@ -60,35 +63,44 @@ def import_readers(
         newsletter=name,
         settings=settings,
         source=source,
-        basis=str(basis),
+        basis=ConsentBasis(basis),
         date=date.date() if date else None,
-        mapping=mapping or (),
+        mapping=_columns(mapping or []),
+        encoding=encoding,
         dry_run=dry_run,
         partial=partial,
         actor=person_named(as_),
         now=app.now(),
     )
+    kept = report.batch is not None
     if as_json:
-        emit_json(report.as_json())
+        emit_json({"batch": report.batch, **report.counts, "problems": [asdict(row) for row in report.problems]})
     else:
-        _show_import(report, dry_run=dry_run)
-    raise typer.Exit(0 if report.stored or (dry_run and not report.problems) else 1)
+        _show_import(report, verb="Would import" if dry_run else "Imported" if kept else "Nothing was imported; found")
+        if not kept and not dry_run:
+            say("Mend the rows above, or keep the good ones with --partial.")
+    raise typer.Exit(0 if kept or (dry_run and not report.refused) else 1)
 
 
-def _show_import(report: ImportReport, *, dry_run: bool) -> None:
+def _columns(mapping: list[str]) -> dict[str, str]:
+    """`--map first_name=Vorname` as a mapping from our field to the file's column."""
+    for pair in mapping:
+        if "=" not in pair:
+            raise typer.BadParameter(f"{pair}: say --map field=Column, such as --map email=E-Mail")
+    return {field.strip(): column.strip() for field, _, column in (pair.partition("=") for pair in mapping)}
+
+
+def _show_import(report: ImportReport, *, verb: str) -> None:
     for problem in report.problems[:SHOWN_PROBLEMS]:
         err.print(
             f"[bold]row {problem.row}[/bold]: {plain(problem.address or '(no address)')}: {plain(problem.reason)}"
         )
     if len(report.problems) > SHOWN_PROBLEMS:
         err.print(f"… and {counted(len(report.problems) - SHOWN_PROBLEMS, 'more row')} (all of them with --json).")
-    verb = "Would import" if dry_run else "Imported" if report.stored else "Nothing was imported; the file has"
     say(
         f"{verb}: {report.new:,} new, {report.changed:,} changed, {report.unchanged:,} unchanged, "
         f"{report.blocked:,} blocked, {report.refused:,} refused."
     )
-    if not report.stored and not dry_run:
-        say("Mend the rows above, or keep the good ones with --partial.")
 
 
 @subscribers.command()
@@ -97,36 +109,47 @@ def add(
     email: Email,
     source: Annotated[str, typer.Option(help="Where they signed up; kept as evidence.")],
     basis: Annotated[Basis, typer.Option(help="What their consent rests on.")] = Basis.EXPRESS,
-    first_name: Annotated[str | None, typer.Option(help="For {{first_name|…}}.")] = None,
+    first_name: Annotated[str, typer.Option(help="For {{first_name|…}}.")] = "",
     newsletter: Newsletter = None,
     as_: AsPerson = None,
 ) -> None:
     """Add one reader by hand."""
-    from newsletter.audience.add import add_subscriber
+    from newsletter.audience.consent import Basis as ConsentBasis
+    from newsletter.audience.subscribers import add_subscriber
 
     app = place(context).open()
     name, settings = app.workspace.newsletter(newsletter)
-    outcome = add_subscriber(
+    effect = add_subscriber(
         app.store,
         app.keys,
         email,
         newsletter=name,
         settings=settings,
         source=source,
-        basis=str(basis),
+        basis=ConsentBasis(basis),
         first_name=first_name,
         actor=person_named(as_),
         now=app.now(),
     )
-    say(plain(outcome))
+    say(f"{plain(email)}: {plain(effect)} in {plain(settings.name)}.")
 
 
 @subscribers.command()
-def show(context: typer.Context, email: Email, newsletter: Newsletter = None, as_json: AsJson = False) -> None:
-    """Whether a reader gets a newsletter, and why."""
-    from newsletter.cli.audience import show_explanation
+def show(context: typer.Context, email: Email, as_json: AsJson = False) -> None:
+    """A reader as on record, and which newsletters she gets."""
+    from newsletter.audience.subscribers import show_subscriber
 
-    show_explanation(context, email, newsletter=newsletter, as_json=as_json)
+    app = place(context).open()
+    found = show_subscriber(app.store, app.keys, email, newsletters=app.settings.newsletters, at=app.now())
+    reader, listed = found.subscriber, [asdict(explained) for explained in found.newsletters]
+    if as_json:
+        emit_json({"address": reader.address, **asdict(reader.profile), "newsletters": listed})
+        return
+    say(f"[bold]{plain(reader.address)}[/bold]  {plain(reader.profile.first_name or '(no first name)')}")
+    table(
+        ("newsletter", "gets it", "why"),
+        [(x["newsletter"], "yes" if x["mailable"] else "no", x["evidence"]) for x in listed],
+    )
 
 
 @subscribers.command()
@@ -137,6 +160,14 @@ def unsubscribe(context: typer.Context, email: Email, newsletter: Newsletter = N
     app = place(context).open()
     name, settings = app.workspace.newsletter(newsletter)
     outcome = unsubscribe_address(
-        app.store, app.keys, email, newsletter=name, settings=settings, actor=person_named(as_), now=app.now()
+        app.store, app.keys, email, newsletter=name, source="cli", actor=person_named(as_), now=app.now()
     )
-    say(plain(outcome))
+    say(f"{plain(email)}, {plain(settings.name)}: {_UNSUBSCRIBED[outcome]}")
+    raise typer.Exit(1 if outcome == "unknown" else 0)
+
+
+_UNSUBSCRIBED = {
+    "unsubscribed": "unsubscribed, from the next batch on.",
+    "already": "was unsubscribed already.",
+    "unknown": "nobody with this address is subscribed.",
+}

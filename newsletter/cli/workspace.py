@@ -22,9 +22,9 @@ def init(
     app = make_workspace(folder.resolve(), sample=sample)
     root = app.workspace.root
     say(f"Made a workspace in [bold]{plain(root)}[/bold].")
-    say(f"  config.toml    the settings: put your newsroom's name and address in")
-    say(f"  secrets.toml   its keys: keep a backup, never share it")
-    say(f"  issues/        one folder an issue" + (", with three samples" if sample else ""))
+    say("  config.toml    the settings: put your newsroom's name and address in")
+    say("  secrets.toml   its keys: keep a backup, never share it")
+    say("  issues/        one folder an issue" + (", with three samples" if sample else ""))
     say("")
     say("Next:")
     say(f"  cd {plain(folder)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection, select
+
 from newsletter.config import Workspace
 from newsletter.editorial.resolve import ResolvedIssue, resolve
 from newsletter.preflight.check import check
@@ -13,6 +15,7 @@ from newsletter.preflight.findings import Finding
 from newsletter.rendering.build import Build
 from newsletter.rendering.render import build_issue
 from newsletter.store.engine import Store
+from newsletter.store.tables import build_files, sends
 
 
 @dataclass(frozen=True)
@@ -28,4 +31,21 @@ def candidate(workspace: Workspace, store: Store, issue: str, *, now: datetime) 
     """Resolve, render and check an issue; nothing is stored. Raises InputError for sources that cannot be used."""
     resolved = resolve(workspace, store, issue)
     build = build_issue(workspace, resolved)
-    return Candidate(resolved, build, tuple(check(build, resolved, context_of(workspace, resolved, now=now))))
+    with store.read() as connection:
+        previous = last_subject(connection, build.newsletter, besides=build.issue)
+    context = context_of(workspace, resolved, now=now, previous_subject=previous)
+    return Candidate(resolved, build, tuple(check(build, resolved, context)))
+
+
+def last_subject(connection: Connection, newsletter: str, *, besides: str) -> str | None:
+    """The subject of the newsletter's issue that went out last, other than `besides`; None when there is none."""
+    query = (
+        select(build_files.c.data)
+        .join(sends, sends.c.build == build_files.c.build)
+        .where(build_files.c.path == "subject.txt", sends.c.newsletter == newsletter, sends.c.issue != besides)
+        .where(sends.c.first_handover_at.is_not(None))
+        .order_by(sends.c.first_handover_at.desc())
+        .limit(1)
+    )
+    data = connection.scalar(query)
+    return data.decode().strip() if data else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from os import environ
 from typing import Literal
 
 from newsletter.config import Workspace
@@ -35,12 +34,11 @@ def context_of(
     """The circumstances of this workspace and newsletter."""
     _, settings = workspace.newsletter(resolved.definition.newsletter)
     ses = workspace.settings.ses
-    override = bool(ses.endpoint_url or environ.get("AWS_ENDPOINT_URL_SESV2") or environ.get("AWS_ENDPOINT_URL"))
     return Context(
         now=now,
         zone=settings.zone,
         transport=workspace.settings.transport.kind,
-        endpoint_override=override,
+        endpoint_override=ses.endpoint_url is not None,
         postal_address=settings.postal_address,
         public_url=workspace.settings.public_url,
         previous_subject=previous_subject,

@@ -56,7 +56,10 @@ BROKEN = {
     ),
     "bad address": (
         _edit("daily@example.org", "daily@example"),
-        "config.toml:5: `newsletters.daily.from_address`: The part after the @-sign is not valid. It should have a period.",
+        (
+            "config.toml:5: `newsletters.daily.from_address`: The part after the @-sign is not valid. "
+            "It should have a period."
+        ),
     ),
     "missing postal address": (
         _edit('postal_address = "1 Example Street"\n', ""),
@@ -76,9 +79,12 @@ BROKEN = {
     ),
     "keys in the shared file": (
         MINIMAL + f'[keys]\nhash = "{new_key("h1")}"\n',
-        "config.toml:10: secrets do not belong in config.toml. Move [keys] to secrets.toml (mode 0600, never committed).",
+        (
+            "config.toml:10: secrets do not belong in config.toml. "
+            "Move [keys] to secrets.toml (mode 0600, never committed)."
+        ),
     ),
-    "broken TOML": (MINIMAL + "[web\n", "config.toml:10: TOML: Expected ']' at the end of a table declaration."),
+    "broken TOML": (MINIMAL + "[web\n", "config.toml:10: TOML: `[web` has no closing bracket."),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.rendering.markdown import problems_in_copy, problems_of, to_html, to_inline_html
@@ -180,6 +180,7 @@ _ALLOWED = set(
 )
 
 
+@settings(deadline=None)
 @given(_LINES)
 def test_whatever_copy_is_written_only_allowed_markup_comes_out_and_no_field_is_lost(lines: list[str]) -> None:
     """Law: tags balance, every tag and address is allowed, and each merge field that went in comes out."""
@@ -193,6 +194,7 @@ def test_whatever_copy_is_written_only_allowed_markup_comes_out_and_no_field_is_
     assert out.count("{{first_name|a b}}") == copy.count("{{first_name|a b}}")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_can_be_copy(text: str) -> None:
     out = html(text)

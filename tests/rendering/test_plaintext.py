@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.rendering.plaintext import WIDTH, Footnotes, to_inline_text, to_text, wrap
@@ -110,6 +110,7 @@ _WORDS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_WORDS)
 def test_every_word_is_there_in_order_and_no_line_is_longer_than_its_longest_word(words: list[str]) -> None:
     """Law: wrapping loses nothing, moves nothing, and exceeds 72 columns only for a word that is longer itself."""
@@ -120,6 +121,7 @@ def test_every_word_is_there_in_order_and_no_line_is_longer_than_its_longest_wor
         assert len(line) <= WIDTH or " " not in line.replace("dear reader", "")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_copy_can_be_written_as_text(copy: str) -> None:
     assert isinstance(text(copy, "en")[0], str)

@@ -48,9 +48,13 @@ def test_the_database_survives_a_power_cut_by_its_settings(app: App) -> None:
 
 
 def test_a_failed_write_leaves_no_trace(app: App) -> None:
-    with pytest.raises(RuntimeError), app.store.write() as connection:
-        connection.execute(insert(import_batches), _batch())
-        raise RuntimeError
+    def interrupted() -> None:
+        with app.store.write() as connection:
+            connection.execute(insert(import_batches), _batch())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
     with app.store.read() as connection:
         assert connection.execute(select(import_batches)).all() == []
 
@@ -100,7 +104,7 @@ def test_a_swapped_key_stops_the_start(app: App, workspace: Path) -> None:
     """Invariant 11."""
     secrets = workspace / "secrets.toml"
     secrets.write_text(f'[keys]\nhash = "{new_key("h1")}"\nsigning = ["{new_key("s1")}"]\n', encoding="utf-8")
-    with pytest.raises(KeyMismatch, match="hash key `h1` in secrets.toml is not the one"):
+    with pytest.raises(KeyMismatch, match=r"hash key `h1` in secrets\.toml is not the one"):
         open_app(workspace)
 
 
