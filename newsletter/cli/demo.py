@@ -7,7 +7,9 @@ simulator, takes the simulator's events back, and prints the account.
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -135,8 +137,13 @@ def _tell(app: App, sent: Report) -> None:
     say(f"The mails         {plain(app.workspace.root / 'var' / 'simulator' / 'messages')}")
     say("")
     say("Next:")
-    where = f"--workspace {plain(app.workspace.root.name)}"
-    say(f"  open {plain(app.workspace.root.name)}/var/builds/{final['build'][:12]}…/body.html in a browser")
-    say(f"  newsletter {where} audience explain {plain('bounce+reader5@simulator.amazonses.com')}")
-    say(f"  newsletter {where} serve       [dim]then links in the mails work[/dim]")
-    say("  newsletter init my-newsroom    [dim]a workspace of your own[/dim]")
+    program, root = plain(_program()), plain(os.path.relpath(app.workspace.root))
+    say(f"  {program} -w {root} serve     [dim]then the links in the mails work[/dim]")
+    say(f"  {program} -w {root} audience explain bounce+reader5@simulator.amazonses.com")
+    say(f"  {program} -w {root} check 2024-10-10")
+    say(f"  {program} init my-newsroom --sample     [dim]a workspace of your own[/dim]")
+
+
+def _program() -> str:
+    """How the person can type this program's name: plainly where it is on the path, else by where it lies."""
+    return "newsletter" if shutil.which("newsletter") else os.path.relpath(sys.argv[0])

@@ -79,10 +79,12 @@ def show_findings(findings: Sequence[Finding], waived: Iterable[str] = ()) -> No
         out.print(f"    {plain(finding.message)}")
         if finding.remedy:
             out.print(f"    [dim]→ {plain(finding.remedy)}[/dim]")
-    errors = sum(finding.severity == "error" for finding in findings)
-    warnings = sum(finding.severity == "warning" for finding in findings)
-    notes = len(findings) - errors - warnings
-    out.print(f"{counted(errors, 'error')}, {counted(warnings, 'warning')}, {counted(notes, 'note')}.")
+    standing = [finding for finding in findings if not (finding.severity == "error" and finding.rule in names)]
+    errors = sum(finding.severity == "error" for finding in standing)
+    warnings = sum(finding.severity == "warning" for finding in standing)
+    waived = f"; {len(findings) - len(standing)} waived" if len(standing) < len(findings) else ""
+    notes = len(standing) - errors - warnings
+    out.print(f"{counted(errors, 'error')}, {counted(warnings, 'warning')}, {counted(notes, 'note')}{waived}.")
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -33,6 +33,10 @@ def unsubscribe(examined: Examined) -> Iterator[Finding]:
             yield error("UNSUB", place, message, f"Set it in {SMALLEST} px or more.")
     if TOKEN not in examined.text:
         yield error("UNSUB", text, "the plain text has no link to unsubscribe.", remedy)
+    if examined.context.is_real and not examined.context.public_url.startswith("https://"):
+        # RFC 8058, section 3.1: one-click needs an HTTPS address.
+        message = "one-click unsubscribing (RFC 8058) needs an https address, and public_url is not."
+        yield error("UNSUB", Place("config.toml"), message, "Set public_url to the https address readers see.")
     address = _squeezed(examined.context.postal_address)
     for place, content in ((html, examined.page.text), (text, examined.text)):
         if not address or address not in _squeezed(content):

@@ -126,7 +126,7 @@ def cascade(rules: Iterable[Rule], style: Sequence[Declaration]) -> str:
     for layer in layers:
         set_here = {declaration.name for declaration in layer}
         merged = [d for d in merged if not any(_covers(name, d.name) for name in set_here)]
-        merged += [d for index, d in enumerate(layer) if d not in layer[:index]]
+        merged += [d for index, d in enumerate(layer) if d not in layer[index + 1 :]]
     return ";".join(f"{declaration.name}:{declaration.value}" for declaration in merged)
 
 

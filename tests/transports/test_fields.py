@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import BuildError
@@ -139,6 +139,7 @@ class _Reader(HTMLParser):
         self.text += data
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
 def test_any_name_comes_out_as_itself_and_changes_no_structure(name: str) -> None:
     """Law: whatever a reader is called, the page keeps its tags and the name its characters."""
@@ -153,6 +154,7 @@ def test_any_name_comes_out_as_itself_and_changes_no_structure(name: str) -> Non
     assert unquote(page.hrefs[0].removeprefix("https://example.org/?n=")) == shown
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")))
 def test_no_name_ends_a_header_line(name: str) -> None:
     filled = fill("Subject for {{first_name|you}}", {"first_name": name}, Place.HEADER)
