@@ -1,0 +1,210 @@
+"""The ledger's two moments: claiming readers before a hand-over, and writing down what is known after it.
+
+Both run in the caller's transaction. Consent and suppression are asked again while claiming, so a withdrawal takes
+effect before the next batch (invariant 1); every change is conditional on the row being as expected (invariant 2).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, or_, select, update
+
+from newsletter.audience.select import verdicts
+from newsletter.config import NewsletterSettings
+from newsletter.sending.sends import State
+from newsletter.store.tables import deliveries, sends, subscribers
+
+ROUND = 10_000_000  # a batch's number is its round of retries times this, plus its place: retries come last
+LAST = 2**31 - 1  # no batch has this number
+NO_SUBSCRIPTION = "not-subscribed"
+
+Row = TypeVar("Row", bound=tuple[object, ...])
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose rows: the send, and the newsletter whose consent decides."""
+
+    send_id: str
+    newsletter: str
+    settings: NewsletterSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One reader in flight."""
+
+    subscriber_id: int
+    attempt: int
+    batch: int
+    address: str
+    first_name: str | None
+    given: bool = False  # before this claim, by a process that ended: only an idempotent transport claims such again
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What claiming brought: readers to hand over, and how many were left out because they may not be mailed now."""
+
+    readers: list[Claimed]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of one reader in flight."""
+
+    subscriber_id: int
+    attempt: int
+    state: str  # accepted | refused | uncertain | pending
+    message_id: str | None = None
+    reason: str | None = None
+    batch: int = 0  # for pending: where it queues up
+    same_tag: bool = False  # for pending: the next hand-over is this same attempt
+    given: bool = False  # for pending: it may have been handed over, which an idempotent transport will do again
+
+
+class Claims:
+    """Claiming for one send. Keeps its statements: building them anew for every group would cost as much as running."""
+
+    def __init__(self, scope: Scope, owner: str) -> None:
+        self._scope, self._owner = scope, owner
+        self._asked_for: datetime | None = None
+        table = deliveries.c
+        columns = (table.subscriber_id, table.attempt, table.batch, subscribers.c.address, subscribers.c.first_name)
+        given = table.handed_over_at.is_not(None).label("given")
+        readers = deliveries.join(subscribers, subscribers.c.id == table.subscriber_id)
+        self._next = self._in_order(select(*columns, given).select_from(readers))
+
+    def claim(self, connection: Connection, *, limit: int, before: int | None, now: datetime) -> Claim:
+        """Put up to `limit` pending readers (of batches below `before`) in flight, those not to be mailed aside."""
+        scope = self._scope
+        bounds = {"most": limit, "before": before or LAST}
+        picked = connection.execute(self._next, bounds).all()
+        if not picked:
+            return Claim([], 0)
+        reasons = {row.subscriber_id: row.reason for row in connection.execute(self._verdicts(now), bounds)}
+        readers, left_out = [], defaultdict(list)
+        for subscriber_id, attempt, batch, address, first_name, given in picked:
+            reason = reasons.get(subscriber_id, NO_SUBSCRIPTION)
+            if reason is None:
+                readers.append(Claimed(subscriber_id, attempt + 1, batch, address, first_name, given))
+            else:
+                left_out[reason].append(subscriber_id)
+        for reason, ids in left_out.items():
+            exclude(connection, scope.send_id, reason, subscriber_ids=ids)
+        if readers:
+            values = {"state": "in_flight", "owner": self._owner, "handed_over_at": now, "reason": None}
+            rows = update(deliveries).where(*_these_pending(scope.send_id, [r.subscriber_id for r in readers]))
+            connection.execute(rows.values(attempt=deliveries.c.attempt + 1, **values))
+        return Claim(readers, len(picked) - len(readers))
+
+    def _verdicts(self, now: datetime) -> Select[tuple[int, str | None]]:
+        """Consent and suppression as of now. What lapses within this second counts as lapsed: never a moment late."""
+        at = now.replace(microsecond=0) + _SECOND if now.microsecond else now
+        if self._asked_for != at:
+            scope, self._asked_for = self._scope, at
+            these = self._in_order(select(deliveries.c.subscriber_id))
+            self._asked = verdicts(scope.newsletter, scope.settings, at, subscriber_ids=these)
+        return self._asked
+
+    def _in_order(self, query: Select[Row]) -> Select[Row]:
+        table = deliveries.c
+        query = query.where(*_pending(self._scope.send_id, None), table.batch < bindparam("before"))
+        return query.order_by(table.batch, table.subscriber_id).limit(bindparam("most"))
+
+
+def count_pending(connection: Connection, send_id: str, *, limit: int, before: int | None = None) -> int:
+    """How many readers wait to be claimed, counted up to `limit`."""
+    waiting = select(deliveries.c.subscriber_id).where(*_pending(send_id, before)).limit(limit).subquery()
+    return connection.scalar(select(func.count()).select_from(waiting)) or 0
+
+
+def exclude(connection: Connection, send_id: str, reason: str, *, subscriber_ids: Sequence[int] | None = None) -> int:
+    """Leave pending readers out, with the reason.
+
+    One that an idempotent transport may have been given already, before its process ended, is uncertain instead.
+    """
+    table = deliveries.c
+    chosen = _pending(send_id, None) if subscriber_ids is None else _these_pending(send_id, subscriber_ids)
+    rows = update(deliveries).where(*chosen)
+    given = table.handed_over_at.is_not(None)
+    doubt = f"it may have been handed over before it was stopped ({reason})"
+    values = {"state": case((given, "uncertain"), else_="excluded"), "reason": case((given, doubt), else_=reason)}
+    return connection.execute(rows.values(values)).rowcount
+
+
+_OURS = update(deliveries).where(
+    deliveries.c.send_id == bindparam("of_send"),
+    deliveries.c.subscriber_id == bindparam("of_reader"),
+    deliveries.c.attempt == bindparam("of_attempt"),
+    or_(deliveries.c.state == "in_flight", deliveries.c.state == "uncertain"),
+)
+_KNOWN = _OURS.values(
+    state=bindparam("to_state"), message_id=bindparam("to_message_id"), reason=bindparam("to_reason"), owner=None
+)
+_AGAIN = _OURS.values(
+    state="pending",
+    owner=None,
+    reason=bindparam("to_reason"),
+    batch=bindparam("to_batch"),
+    attempt=deliveries.c.attempt - bindparam("to_same_tag"),
+    handed_over_at=case((bindparam("to_given"), deliveries.c.handed_over_at), else_=None),
+)
+
+
+def record(connection: Connection, send_id: str, changes: Sequence[Change]) -> None:
+    """Write down what is known. A row an event has settled in the meantime keeps what the event said."""
+    known, again = [], []
+    for change in changes:
+        row: dict[str, object] = {
+            "of_send": send_id,
+            "of_reader": change.subscriber_id,
+            "of_attempt": change.attempt,
+            "to_reason": change.reason,
+        }
+        if change.state == "pending":
+            again.append(
+                {**row, "to_batch": change.batch, "to_same_tag": int(change.same_tag), "to_given": int(change.given)}
+            )
+        else:
+            row |= {"to_state": change.state, "to_message_id": change.message_id}
+            known.append(row)
+    if known:
+        connection.execute(_KNOWN, known)
+    if again:
+        connection.execute(_AGAIN, again)
+
+
+def went_out(connection: Connection, send_id: str, at: datetime) -> None:
+    """Remember the moment of the send's first hand-over."""
+    first = update(sends).where(sends.c.id == send_id, sends.c.first_handover_at.is_(None))
+    connection.execute(first.values(first_handover_at=at))
+
+
+def settle(connection: Connection, send_id: str, now: datetime) -> bool:
+    """Call a send done when nothing is pending or in flight any more; whether it is."""
+    table = deliveries.c
+    open_rows = select(table.subscriber_id).where(table.send_id == send_id, table.state.in_(("pending", "in_flight")))
+    if connection.scalar(select(open_rows.exists())):
+        return False
+    done = update(sends).where(sends.c.id == send_id, sends.c.state == State.SENDING)
+    connection.execute(done.values(state=State.DONE, state_reason=None, settled_at=now))
+    return True
+
+
+def _pending(send_id: str, before: int | None) -> list[ColumnElement[bool]]:
+    rows: list[ColumnElement[bool]] = [deliveries.c.send_id == send_id, deliveries.c.state == "pending"]
+    return rows if before is None else [*rows, deliveries.c.batch < before]
+
+
+def _these_pending(send_id: str, subscriber_ids: Sequence[int]) -> list[ColumnElement[bool]]:
+    """By the primary key: with the bare state SQLite would choose the work index and walk all that is pending."""
+    table = deliveries.c
+    return [table.send_id == send_id, table.subscriber_id.in_(subscriber_ids), table.state.concat("") == "pending"]

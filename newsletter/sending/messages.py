@@ -1,0 +1,74 @@
+"""Invariant 4: what is sent is the frozen build, byte for byte, but for the registered merge fields.
+
+The sender too comes from the build's manifest: the person who approved the hash approved it, whatever the settings say
+by now.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from newsletter.audience.links import sign_unsubscribe
+from newsletter.config import NewsletterSettings
+from newsletter.rendering.build import Build
+from newsletter.store.keys import KeyRing
+from newsletter.transports.mail import Mail
+
+KEY_LENGTH = 32
+_BRACKETS = re.compile(r"[<>]")  # they would end the name
+
+
+def mail_of(build: Build, settings: NewsletterSettings) -> Mail:
+    """The mail every reader of this build gets, merge fields still in it."""
+    frozen = _frozen(build)
+
+    def setting(name: str) -> str:
+        return str(frozen[name] if name in frozen else getattr(settings, name) or "")
+
+    name = str(frozen.get("name") or settings.name)
+    return Mail(
+        key=build.hash[:KEY_LENGTH],
+        from_name=setting("from_name"),
+        from_address=setting("from_address"),
+        reply_to=setting("reply_to") or None,
+        subject=build.subject,
+        html=build.html,
+        text=build.text,
+        headers=(
+            ("List-ID", list_id(name, setting("list_id"))),
+            ("List-Unsubscribe", "<{{unsubscribe_url}}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ),
+        lang=setting("lang"),
+    )
+
+
+def public_url_of(build: Build, default: str) -> str:
+    """Where this build's links lead: the address it was built for."""
+    return str(_frozen(build).get("public_url") or default)
+
+
+def list_id(name: str, identifier: str) -> str:
+    """RFC 2919: the newsletter's name and its identifier. The transport quotes or encodes the name as it needs."""
+    return f"{_BRACKETS.sub('', name).strip()} <{identifier}>".lstrip()
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Fills in one reader's own values for a send."""
+
+    ring: KeyRing
+    newsletter: str
+    send_id: str
+    public_url: str
+
+    def of(self, subscriber_id: int, first_name: str | None) -> dict[str, str]:
+        token = sign_unsubscribe(self.ring, subscriber_id, self.newsletter, self.send_id)
+        return {"first_name": first_name or "", "unsubscribe_url": f"{self.public_url}/u/{token}"}
+
+
+def _frozen(build: Build) -> Mapping[str, object]:
+    found = build.manifest.get("settings")
+    return found if isinstance(found, Mapping) else {}

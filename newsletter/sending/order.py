@@ -1,0 +1,78 @@
+"""What `send` does from the editor's word to the settled account: build, check, freeze, approve, hand over.
+
+An issue whose send is unfinished is gone on with as the build it began with; its files are not read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from newsletter.config import Workspace
+from newsletter.preflight.candidate import candidate
+from newsletter.preflight.findings import Finding
+from newsletter.preflight.waivers import blocking, read_waive_options, record_waivers
+from newsletter.rendering.freeze import freeze, load_build
+from newsletter.sending.send import Report, send_issue
+from newsletter.sending.sends import unfinished
+from newsletter.store.engine import Store
+from newsletter.store.keys import KeyRing
+from newsletter.transports.mail import Transport
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who wants which issue sent, in spite of what."""
+
+    issue: str
+    person: str
+    waive: Sequence[str] = ()  # `RULE=reason`
+    rest: bool = False
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it. Without a report nothing was sent: the findings that are not waived say why."""
+
+    findings: tuple[Finding, ...]
+    waived: frozenset[str]
+    report: Report | None
+
+
+def fulfil(
+    store: Store,
+    workspace: Workspace,
+    ring: KeyRing,
+    transport: Transport,
+    order: Order,
+    *,
+    now: Callable[[], datetime],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Done:
+    """Send an issue, or go on with its unfinished send. Raises InputError, Refused, NotFound, StoreError."""
+    waivers = read_waive_options(order.waive)
+    with store.read() as connection:
+        begun = unfinished(connection, order.issue)
+    if begun is not None:
+        build, findings = load_build(store, begun.build), tuple[Finding, ...]()
+    else:
+        found = candidate(workspace, store, order.issue, now=now())
+        build, findings = found.build, found.findings
+        if blocking(findings, waivers):
+            return Done(findings, frozenset(waivers), None)
+        freeze(store, workspace, build, now=now())
+        record_waivers(store, build.hash, waivers, person=order.person, now=now())
+    report = send_issue(
+        store,
+        workspace,
+        ring,
+        transport,
+        build,
+        person=order.person,
+        waived_date="DATE" in waivers,
+        rest=order.rest,
+        now=now,
+        progress=progress,
+    )
+    return Done(findings, frozenset(waivers), report)

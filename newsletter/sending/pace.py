@@ -1,0 +1,64 @@
+"""The pace: one row per account, on the database's clock, which every process that sends shares.
+
+A group of n readers reserves its slot by one atomic update, `next_slot = max(now, next_slot) + n / rate`, so the rate
+holds exactly over any number of processes. Waiting happens outside, with no transaction open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from newsletter.store.tables import pace
+
+SLOWER = 0.7
+FASTER = 0.05  # of what the provider allows, after each clean minute
+LEAST = 1.0
+
+# Seconds since 1970, to a millisecond (SQLite's unixepoch('subsec') is newer than the oldest SQLite we meet).
+_NOW = (func.julianday("now") - 2440587.5) * 86400.0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """When a group may go, in seconds since 1970 on the database's clock, and how long that is from now."""
+
+    at: float
+    until: float  # the next group's earliest moment
+    wait: float
+
+
+def open_pace(connection: Connection, scope: str, rate: float) -> None:
+    """Start from the rate the provider allows; slots already given to others stay given."""
+    row = insert(pace).values(scope=scope, next_slot=0.0, rate=rate)
+    connection.execute(row.on_conflict_do_update(index_elements=["scope"], set_={"rate": rate}))
+
+
+def reserve(connection: Connection, scope: str, readers: int) -> Slot:
+    """The next slot for that many readers. `open_pace` comes first."""
+    change = update(pace).where(pace.c.scope == scope)
+    change = change.values(next_slot=func.max(pace.c.next_slot, _NOW) + readers / pace.c.rate)
+    row = connection.execute(change.returning(pace.c.next_slot, pace.c.rate, _NOW.label("now"))).one()
+    at = row.next_slot - readers / row.rate
+    return Slot(at, row.next_slot, max(0.0, at - row.now))
+
+
+def rate_of(connection: Connection, scope: str) -> float:
+    """Recipients a second, now."""
+    return float(connection.execute(select(pace.c.rate).where(pace.c.scope == scope)).scalar_one())
+
+
+def slower(connection: Connection, scope: str) -> float:
+    """The provider said we are too fast: three tenths less, but never nothing."""
+    rate = max(min(LEAST, rate_of(connection, scope)), rate_of(connection, scope) * SLOWER)
+    connection.execute(update(pace).where(pace.c.scope == scope).values(rate=rate))
+    return rate
+
+
+def faster(connection: Connection, scope: str, allowed: float) -> float:
+    """It went well for a while: a little more, up to what the provider allows."""
+    rate = min(allowed, rate_of(connection, scope) + allowed * FASTER)
+    connection.execute(update(pace).where(pace.c.scope == scope).values(rate=rate))
+    return rate

@@ -1,0 +1,136 @@
+"""A send: one build going to one audience, and the few moves its state can make.
+
+An issue has at most one unfinished send. Who asks for a new one holds the write lock, so two people who press the
+button at once get one send.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, Row, exists, insert, select, update
+
+from newsletter.errors import NotFound, Refused
+from newsletter.store.tables import deliveries, sends
+
+ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+ID_LENGTH = 8
+
+
+class State(StrEnum):
+    """Where a send stands."""
+
+    PLANNED = "planned"
+    PREPARING = "preparing"  # its audience is not in the ledger yet
+    SENDING = "sending"
+    PAUSED = "paused"  # a person stopped it
+    HELD = "held"  # the program stopped it: somebody must look at the reason
+    DONE = "done"  # nothing pending or in flight; uncertain readers may remain
+    CANCELLED = "cancelled"
+
+
+MOVES: dict[State, frozenset[State]] = {
+    State.PLANNED: frozenset({State.PREPARING, State.CANCELLED}),
+    State.PREPARING: frozenset({State.SENDING, State.HELD, State.CANCELLED}),
+    State.SENDING: frozenset({State.PAUSED, State.HELD, State.DONE, State.CANCELLED}),
+    State.PAUSED: frozenset({State.SENDING, State.CANCELLED}),
+    State.HELD: frozenset({State.SENDING, State.CANCELLED}),
+    State.DONE: frozenset({State.SENDING}),  # only by resolving its uncertain readers: somebody is pending again
+    State.CANCELLED: frozenset(),
+}
+FINISHED = frozenset({State.DONE, State.CANCELLED})
+
+
+@dataclass(frozen=True)
+class Send:
+    """A send as it stands."""
+
+    id: str
+    newsletter: str
+    issue: str
+    build: str
+    state: State
+    reason: str | None
+    transport: str
+    person: str
+    date_waived: bool
+    created_at: datetime
+    first_handover_at: datetime | None
+    settled_at: datetime | None
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINISHED
+
+
+@dataclass(frozen=True)
+class NewSend:
+    """What somebody asks for when they ask for a send."""
+
+    newsletter: str
+    issue: str
+    build: str
+    transport: str
+    person: str
+    date_waived: bool
+
+
+def create(connection: Connection, wanted: NewSend, now: datetime) -> Send:
+    """A planned send. Raises Refused when the issue has an unfinished one; call it with the write lock."""
+    other = unfinished(connection, wanted.issue)
+    if other is not None:
+        raise Refused(f"Issue {wanted.issue} has an unfinished send, {other.id} ({other.state}). Go on with that one.")
+    send_id = "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
+    row = {name: getattr(wanted, name) for name in NewSend.__dataclass_fields__}
+    connection.execute(insert(sends).values(id=send_id, state=State.PLANNED, created_at=now, **row))
+    return get(connection, send_id)
+
+
+def move(connection: Connection, send: Send, state: State, *, reason: str | None = None) -> Send:
+    """Change a send's state and say why. Raises Refused for a move the table does not have."""
+    if state is not send.state and state not in MOVES[send.state]:
+        raise Refused(f"Send {send.id} is {send.state}: it cannot become {state}.")
+    connection.execute(update(sends).where(sends.c.id == send.id).values(state=state, state_reason=reason))
+    return get(connection, send.id)
+
+
+def get(connection: Connection, send_id: str) -> Send:
+    """The send of that id. Raises NotFound."""
+    row = connection.execute(select(sends).where(sends.c.id == send_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no send `{send_id}`. See: newsletter sends list")
+    return _send(row)
+
+
+def unfinished(connection: Connection, issue: str) -> Send | None:
+    """The issue's one send that is neither done nor cancelled."""
+    query = select(sends).where(sends.c.issue == issue, sends.c.state.not_in(FINISHED))
+    row = connection.execute(query.order_by(sends.c.created_at).limit(1)).one_or_none()
+    return _send(row) if row is not None else None
+
+
+def of_issue(connection: Connection, issue: str) -> list[Send]:
+    """Every send of an issue, oldest first."""
+    query = select(sends).where(sends.c.issue == issue).order_by(sends.c.created_at, sends.c.id)
+    return [_send(row) for row in connection.execute(query)]
+
+
+def all_sends(connection: Connection) -> list[Send]:
+    """Every send, newest first."""
+    return [_send(row) for row in connection.execute(select(sends).order_by(sends.c.created_at.desc(), sends.c.id))]
+
+
+def somebody_has(connection: Connection, issue: str) -> bool:
+    """Whether a reader has, or may have, this issue from any send."""
+    query = select(deliveries.c.subscriber_id).join(sends, sends.c.id == deliveries.c.send_id)
+    query = query.where(sends.c.issue == issue, deliveries.c.state.in_(("in_flight", "uncertain", "accepted")))
+    return bool(connection.scalar(select(exists(query))))
+
+
+def _send(row: Row[tuple[object, ...]]) -> Send:
+    values = dict(row._mapping)
+    values["reason"] = values.pop("state_reason")
+    return Send(**{**values, "state": State(values["state"])})
