@@ -58,7 +58,7 @@ def _median(command: list[str], runs: int) -> float:
 
 
 def _run(command: list[str]) -> str:
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode > 1:  # 1 is a finding: the sample issue is old
         sys.exit(f"{' '.join(command)} failed with {done.returncode}")
     return done.stdout

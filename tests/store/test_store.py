@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import StatementError
 
 from newsletter.app import App, open_app
 from newsletter.errors import KeyMismatch, StoreError
 from newsletter.store.keys import new_key
+from newsletter.store.schema import VERSION, alembic_config
 from newsletter.store.tables import import_batches, metadata
 
 NOW = datetime(2024, 10, 10, 10, 30, tzinfo=UTC)
@@ -37,6 +39,10 @@ def _batch(at: datetime = NOW) -> dict[str, object]:
 def test_the_migrations_make_exactly_the_tables_the_program_declares(app: App) -> None:
     with app.store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_version_asked_for_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == VERSION
 
 
 def test_the_database_survives_a_power_cut_by_its_settings(app: App) -> None:
