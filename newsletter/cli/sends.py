@@ -44,6 +44,8 @@ def send(
     if done.report is None:
         say("Not sent: mend the errors above, or waive each by name with --waive RULE='why'.")
         raise typer.Exit(1)
+    for warning in done.report.warnings:
+        err.print(f"[yellow]warning[/yellow] {plain(warning)}")
     _show_report(done.report.as_dict(), as_json=as_json)
     raise typer.Exit(0 if done.report.settled else 1)
 
@@ -129,8 +131,7 @@ def settle(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         emit_json(asdict(found))
     else:
-        fresh = found.received - found.duplicates
-        say(f"{counted(fresh, 'new event')}: {found.settled:,} in doubt settled, {found.suppressed:,} suppressed.")
+        say(f"{counted(found.new, 'new event')}: {found.settled:,} in doubt settled, {found.suppressed:,} suppressed.")
 
 
 @sends.command("resolve")

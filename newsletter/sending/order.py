@@ -14,7 +14,7 @@ from newsletter.preflight.candidate import candidate
 from newsletter.preflight.findings import Finding
 from newsletter.preflight.waivers import blocking, read_waive_options, record_waivers
 from newsletter.rendering.freeze import freeze, load_build
-from newsletter.sending.send import Report, send_issue
+from newsletter.sending.send import Report, refuse_if_out, send_issue
 from newsletter.sending.sends import unfinished
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
@@ -54,6 +54,8 @@ def fulfil(
     waivers = read_waive_options(order.waive)
     with store.read() as connection:
         begun = unfinished(connection, order.issue)
+        if begun is None and not order.rest:
+            refuse_if_out(connection, order.issue)  # before findings: nobody should mend an issue that is out
     if begun is not None:
         build, findings = load_build(store, begun.build), tuple[Finding, ...]()
     else:

@@ -117,9 +117,15 @@ def batch_size(transport: Transport, quota: Quota) -> int:
 
 
 def _new(connection: Connection, wanted: NewSend, *, rest: bool, now: datetime) -> Send:
-    if not rest and somebody_has(connection, wanted.issue):
+    if not rest:
+        refuse_if_out(connection, wanted.issue)
+    return create(connection, wanted, now)
+
+
+def refuse_if_out(connection: Connection, issue: str) -> None:
+    """Raises Refused when somebody has the issue already, or may have it."""
+    if somebody_has(connection, issue):
         raise Refused(
-            f"Issue {wanted.issue} went out already. To send it to those who have not had it, add --rest; "
+            f"Issue {issue} went out already. To send it to those who have not had it, add --rest; "
             "a correction is an issue of its own."
         )
-    return create(connection, wanted, now)

@@ -33,7 +33,8 @@ def is_current(store: Store) -> bool:
     with store.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return False
-        return connection.scalar(text("SELECT version_num FROM alembic_version")) == VERSION
+        found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found == VERSION
 
 
 def alembic_config() -> Config:

@@ -103,7 +103,7 @@ def test_send_is_refused_while_a_finding_blocks_and_goes_out_when_it_is_waived(n
     assert (report["state"], report["excluded_by"]) == ("done", {"unsubscribed": 1})
     assert len(list((newsroom / "var" / "outbox").rglob("*.eml"))) == 2
 
-    again = at(newsroom, "send", "2024-10-09", "--waive", "DATE=rehearsal")
+    again = at(newsroom, "send", "2024-10-09")
     assert again.returncode == 1
     assert "--rest" in again.stderr
     shown = as_json(at(newsroom, "sends", "show", str(report["send"]), "--json"))
