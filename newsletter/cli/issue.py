@@ -50,6 +50,7 @@ def check(context: typer.Context, issue: Issue = None, as_json: AsJson = False) 
         emit_json({"issue": name, "findings": shown, "errors": errors, "warnings": warnings})
     else:
         show_findings(findings)
+        say(f"Issue [bold]{plain(name)}[/bold] {'must not go out like this' if errors else 'may go out'}.")
     raise typer.Exit(1 if errors else 0)
 
 
@@ -80,7 +81,7 @@ def build(context: typer.Context, issue: Issue = None, as_json: AsJson = False) 
         return
     show_findings(found.findings)
     say("")
-    say(f"[bold]{plain(made.subject)}[/bold]")
+    say(f"Issue {plain(name)}: [bold]{plain(made.subject or '(no subject yet)')}[/bold]")
     say(f"{plain(made.preheader)}")
     html, text = len(made.files["body.html"]), len(made.files["body.txt"])
     say(f"HTML {html / 1000:,.1f} kB of the 102 kB Gmail shows, text {text / 1000:,.1f} kB.")

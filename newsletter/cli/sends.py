@@ -34,6 +34,8 @@ def send(
 
     app = place(context).open()
     order = Order(chosen(app, issue), person_named(as_), tuple(waive or ()), rest=rest)
+    if not as_json:
+        say(f"Issue [bold]{plain(order.issue)}[/bold]")
     with progress_bar(shown=not as_json) as progress:
         done = fulfil(app.store, app.workspace, app.keys, app.transport(), order, now=app.now, progress=progress)
     if done.findings and not as_json:

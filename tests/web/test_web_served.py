@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 from web_newsroom import Reader, every_row, image_paths, reason_left_out
 
@@ -74,12 +74,12 @@ def raw(address: str, method: str, path: str, body: bytes | None = None) -> int:
 
 
 def test_a_mail_programs_one_click_goes_through_the_real_server(served: Served, app: App, reader: Reader) -> None:
-    page = httpx.get(served.address + reader.link)
+    page = httpx2.get(served.address + reader.link)
     assert (page.status_code, "server" in page.headers) == (200, False)
-    head = httpx.head(served.address + reader.link)
+    head = httpx2.head(served.address + reader.link)
     assert (head.status_code, head.content) == (200, b"")
     assert reason_left_out(app, reader) is None
-    answer = httpx.post(served.address + reader.link, files={"List-Unsubscribe": (None, "One-Click")})
+    answer = httpx2.post(served.address + reader.link, files={"List-Unsubscribe": (None, "One-Click")})
     assert answer.status_code == 200
     assert reason_left_out(app, reader) == "unsubscribed"
 
@@ -115,9 +115,9 @@ def test_hostile_addresses_get_a_page_and_change_nothing(
 
 
 def test_no_token_is_ever_logged(served: Served, reader: Reader) -> None:
-    httpx.get(served.address + reader.link)
-    httpx.post(served.address + reader.link, data={"from": "page"})
-    httpx.post(served.address + reader.link, content=b"x" * 50_000)
+    httpx2.get(served.address + reader.link)
+    httpx2.post(served.address + reader.link, data={"from": "page"})
+    httpx2.post(served.address + reader.link, content=b"x" * 50_000)
     raw(served.address, "DELETE", reader.link)
     raw(served.address, "GET", f"/u/{reader.token}\x01".replace("\x01", "%01"))
     log = served.stop()
