@@ -79,7 +79,8 @@ def unreachable(examined: Examined) -> Iterator[Finding]:
     remedy = "Use the addresses that readers see."
     if not examined.context.is_real:
         hosts = sorted({_host(link.href) for link, _ in found})
-        message = f"{len(found)} links lead where readers cannot get: {', '.join(hosts[:4])}{', …' * (len(hosts) > 4)}."
+        count = "1 link leads" if len(found) == 1 else f"{len(found)} links lead"
+        message = f"{count} where readers cannot get: {', '.join(hosts[:4])}{', …' * (len(hosts) > 4)}."
         yield warning("LINK", _link_place(examined, found[0][0]), message, f"{remedy} Real mail would be refused.")
         return
     said: set[str] = set()

@@ -30,6 +30,7 @@ _RIGHTLY = {
     "baden",
 }
 _GLUED = re.compile(r"(?<![\w./@])([a-zà-ÿ’')]{3,}[.!?…][”\"’)]?)([A-Z][a-zà-ÿ]+)(?![\w]*[./@(])")
+_PARTED = re.compile(r"\n[ \t]*(?=\n)|(?:^|\n)[ \t]*(?=(?:[-*+]|\d{1,3}[.)])[ ]+\S)")
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
 _MOJIBAKE = re.compile("â€[™œ\u009d“”˜¦]|Ã[©¨¤¶¼Ÿ±¡³]|\ufffd")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -106,6 +107,9 @@ def slips(examined: Examined) -> Iterator[Finding]:
 
 def _slips(copy: Copy, issued: date) -> Iterator[tuple[int, tuple[str, str, bool]]]:
     """(position, (message, remedy, whether it is certainly wrong))."""
+    if copy.one_paragraph and (broken := _PARTED.search(copy.text)):
+        message = "an item is set as one paragraph: its lists and paragraphs run together."
+        yield broken.end(), (message, "Make it one paragraph, or several items.", False)
     for match in _DOUBLED.finditer(copy.text):
         if match[1].lower() not in _RIGHTLY:
             yield match.start(), (f"“{shortened(match[0])}” stands twice.", "Keep one.", False)

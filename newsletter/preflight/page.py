@@ -12,6 +12,7 @@ from newsletter.rendering.markup import VOID, Kind, Piece, pieces
 
 _LENGTH = re.compile(r"^\s*(-?[\d.]+)\s*(px|pt)?\s*$", re.IGNORECASE)
 _NO_TEXT = {"title", "style", "script"}
+_WITHIN_WORDS = {"b", "strong", "i", "em", "u", "s", "del", "sub", "sup", "code"}  # may begin and end inside a word
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Run:
     text: str
     start: int
     element: Element | None
+    apart: bool = True  # something stands between it and the run before, so their words are two
 
 
 @dataclass
@@ -68,10 +70,14 @@ class Page:
 
     def _walk(self) -> None:
         stack: list[Element] = []
+        apart = True
         for piece in self.pieces:
             if piece.kind is Kind.TEXT and piece.text.strip():
-                self.runs.append(Run(html.unescape(piece.text), piece.start, stack[-1] if stack else None))
-            elif piece.kind is Kind.TAG and piece.closing:
+                self.runs.append(Run(html.unescape(piece.text), piece.start, stack[-1] if stack else None, apart))
+                apart = False
+                continue
+            apart = apart or piece.kind is not Kind.TAG or piece.name not in _WITHIN_WORDS
+            if piece.kind is Kind.TAG and piece.closing:
                 if any(element.name == piece.name for element in stack):
                     while stack.pop().name != piece.name:
                         pass
@@ -119,7 +125,7 @@ class Page:
     @cached_property
     def text(self) -> str:
         """All text that readers see, in order."""
-        return "\n".join(run.text for run in self.visible)
+        return "".join(f"\n{run.text}" if run.apart else run.text for run in self.visible)
 
 
 def pixels(value: str | None) -> float | None:

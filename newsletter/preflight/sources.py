@@ -21,10 +21,12 @@ class Copy:
     file: str
     line: int
     whole: bool = True  # whether all of it is shown, not only a summary
+    lines: tuple[int, ...] = ()  # where each line stands, when they do not simply follow one another
+    one_paragraph: bool = False  # its block sets it as one
 
     def place(self, line: int) -> Place:
         """The place of a line counted from 1 within this copy."""
-        return Place(self.file, self.line + line - 1)
+        return Place(self.file, self.lines[line - 1] if line <= len(self.lines) else self.line + line - 1)
 
 
 class Sources:
@@ -80,7 +82,10 @@ def _copies(resolved: ResolvedIssue) -> Iterator[Copy]:
             yield Copy(story.body, story.path, story.body_line, whole=full)
         for path, text in _written(block.block.model_dump(exclude={"notes"}), ("blocks", index)):
             place = resolved.document.place(path)
-            yield Copy(text, place.file, place.line or 1)
+            first = place.line or 1
+            lines = tuple(_toml_lines(resolved.document.text.split("\n"), first, text.count("\n") + 1))
+            joined = block.block.type in _ONE_PARAGRAPH and path[-1] == "body"
+            yield Copy(text, place.file, first, lines=lines, one_paragraph=joined)
         if block.follow_up is not None and block.follow_up.answer:
             sources = Sources(resolved)
             answer = block.follow_up.answer
@@ -88,6 +93,25 @@ def _copies(resolved: ResolvedIssue) -> Iterator[Copy]:
             yield Copy(answer, place.file, place.line or 1)
 
 
+def _toml_lines(source: list[str], line: int, count: int) -> Iterator[int]:
+    """Where the lines of a value in triple quotes stand: the first may follow the quotes, and `\\` joins two."""
+    opening = _TRIPLE.match(source[line - 1])
+    if opening is None:
+        return
+    if not opening["rest"].strip(" \t\\"):
+        line += 1
+    while line < len(source) and not source[line - 1].strip():
+        line += 1  # blank lines at the start are no part of the value
+    for _ in range(count):
+        yield line
+        while opening["quotes"] == '"""' and _CONTINUED.search(source[min(line, len(source)) - 1]):
+            line += 1
+        line += 1
+
+
+_TRIPLE = re.compile(r"[^=]*=\s*(?P<quotes>\"\"\"|''')(?P<rest>.*)$")
+_CONTINUED = re.compile(r"(?<!\\)(?:\\\\)*\\[ \t]*$")
+_ONE_PARAGRAPH = {"watching", "briefs", "numbers"}
 _COPY_KEYS = {"body", "text", "lead", "answer", "question", "caption", "headline", "disclosure", "value", "title"}
 _NOT_COPY = {"follow-up": {"question", "answer"}}
 

@@ -78,9 +78,11 @@ def inline_values(examined: Examined) -> Iterator[Finding]:
 
 
 def body_type(examined: Examined) -> Iterator[Finding]:
-    """TYPE: the size in which most of the words are set."""
+    """TYPE: the size in which most of the copy is set; the footer's small print can outweigh a short issue."""
     sizes: Counter[float] = Counter()
     for run in examined.page.visible:
+        if examined.resolved and not examined.sources.find(" ".join(run.text.split()[:6])):
+            continue
         size = pixels(run.element.inherited("font-size")) if run.element else None
         sizes[16 if size is None else size] += len(run.text.split())
     if not sizes:

@@ -36,6 +36,8 @@ STATUS_WORDS: dict[Status, str] = {
     "still-open": "Still open",
     "dropped": "Dropped",
 }
+NO_ANSWER: dict[Status, str] = {"dropped": "No answer came, and we have stopped looking."}
+STILL_ON_IT = "No answer yet. We are still on it."
 # Blocks that part the sheet by themselves: no hairline stands next to one.
 _UNRULED = frozenset({"divider", "sponsor", "image", "cta"})
 _NOT_PROSE = re.compile(r"\s*(#|>|[-*+] |\d+[.)] |!\[|\||```|---)")
@@ -63,6 +65,7 @@ class BlockView:
     asked_url: str = ""  # the asking issue online, when it went out
     asked_date: str = ""
     status: str = ""
+    no_answer: str = ""  # what a follow-up says in place of one
     ruled: bool = False  # a hairline stands between it and the block before
 
     @property
@@ -110,6 +113,7 @@ def _view(resolved: ResolvedBlock, setting: Setting) -> BlockView:
             asked_url=f"{setting.archive}/{asked.asked_in}" if sent else "",
             asked_date=short_date(sent, setting.lang, beside=setting.day) if sent else "",
             status=STATUS_WORDS[asked.status],
+            no_answer=NO_ANSWER.get(asked.status, STILL_ON_IT),
         )
     return BlockView(block, stories, picture=_picture(block, resolved.place, setting))
 

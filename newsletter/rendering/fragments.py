@@ -22,7 +22,7 @@ _CLASSES: Mapping[str, str] = {
     "h2": "sub ink",
     "h3": "sub ink",
     "h4": "sub ink",
-    "pre": "p",
+    "pre": "p code",
     "hr": "hr rule",
     "table": "p",
     "th": "cell rule",

@@ -152,16 +152,19 @@ def _mend(token: Token, hidden: Placeholders) -> list[CopyProblem]:
             problems.append(CopyProblem(line, message, "IMG-TYPE"))
             child = Token("text", "", 0, content=child.content)
         elif child.type == "text":
-            problems += [CopyProblem(line, message, rule) for message, rule in _leftovers(child.content)]
+            problems += [
+                CopyProblem(line, *found) for found in _leftovers(child.content, hidden.restore(token.content))
+            ]
         kept.append(child)
     token.children = kept
     return problems
 
 
-def _leftovers(text: str) -> Iterator[tuple[str, str]]:
-    """Markup that was not understood and would be printed as it is."""
+def _leftovers(text: str, written: str) -> Iterator[tuple[str, str]]:
+    """Markup that was not understood and would be printed as it is; `\\<b>` and `&lt;b&gt;` are meant so."""
     for tag in _HTML_TAG.finditer(text):
-        yield f"`{tag[0]}` is HTML, which readers would see as text. Write Markdown instead.", "TOKEN-LEFT"
+        if re.search(rf"(?<!\\){re.escape(tag[0])}", written):
+            yield f"`{tag[0]}` is HTML, which readers would see as text. Write Markdown instead.", "TOKEN-LEFT"
     for link in _BROKEN_LINK.finditer(text):
         yield f"`{link[0]}` is not a link: an address may not hold spaces. Write %20 for a space.", "LINK"
 

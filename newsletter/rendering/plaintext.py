@@ -19,6 +19,10 @@ from newsletter.rendering.sanitise import FIELD_ADDRESS
 
 WIDTH = 72
 _WORD = re.compile(r"(?:\{\{[^{}]*\}\}|[\S\u00a0\u202f])+")
+# What a line never breaks inside: a run of narrow letters, or one wide character with its marks and closing stops.
+_UNIT = re.compile(
+    "[\u0000-\u10ff]+|.(?:\u200d.|[\u3001\u3002\u300d\u300f\u3099\u309a\ufe0f\uff01\uff09\uff0c\uff1f\U0001f3fb-\U0001f3ff])*"
+)
 
 
 @dataclass
@@ -36,14 +40,18 @@ class Footnotes:
 
     def mark(self, text: str, url: str) -> str:
         """A link in running text: `text [1]`, or the address alone when the text says nothing else."""
-        shown = url.removeprefix("mailto:").removeprefix("tel:")
         if not text.strip() or _bare(text) == _bare(url):
-            return shown
-        return f"{text} <{shown}>" if url.startswith(("mailto:", "tel:")) else f"{text} [{self.number(url)}]"
+            return shown(url)
+        return f"{text} <{shown(url)}>" if url.startswith(("mailto:", "tel:")) else f"{text} [{self.number(url)}]"
 
     def render(self) -> str:
         """The list, one address a line; empty when nothing was referred to."""
         return "\n".join(f"[{self.first + index}] {url}" for index, url in enumerate(self.urls))
+
+
+def shown(url: str) -> str:
+    """An address as people write it."""
+    return url.removeprefix("mailto:").removeprefix("tel:")
 
 
 def to_text(copy: str, links: Footnotes, *, lang: str = "") -> str:
@@ -171,5 +179,9 @@ def _cut(word: str, width: int) -> list[str]:
     wide = _columns(word) > max(width, 8) and not word.isascii() and "://" not in word and "{{" not in word
     if not wide or not any(unicodedata.east_asian_width(char) in "WF" for char in word):
         return [word]
-    size = max(width, 8) // 2
-    return [word[start : start + size] for start in range(0, len(word), size)]
+    pieces = [""]
+    for unit in _UNIT.findall(word):
+        if pieces[-1] and _columns(pieces[-1]) + _columns(unit) > max(width, 8):
+            pieces.append("")
+        pieces[-1] += unit
+    return pieces

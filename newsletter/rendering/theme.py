@@ -28,6 +28,7 @@ from newsletter.transports.fields import FIELDS, TOKEN
 
 _SPACE = re.compile(r"[ \t\r\n]+")
 _PROSE = re.compile(r"(?!- |\d+\. |> | {4})")
+_QUOTED = re.compile(r"[\"“].*[\"”]", re.DOTALL)
 # Invisible room behind the preheader, so that clients do not fill their preview line with the masthead.
 _PADDING = Markup("&#847;&zwnj;&nbsp;") * 60
 
@@ -134,7 +135,7 @@ def _environment(
         lstrip_blocks=True,
     )
     environment.filters.update(filters)
-    environment.filters.update(host=host, href=href, plain=lambda text: smarten(text, lang))
+    environment.filters.update(host=host, href=href, unquoted=unquoted, plain=lambda text: smarten(text, lang))
     return environment
 
 
@@ -165,7 +166,9 @@ def _text(sources: Mapping[str, str], lang: str, notes: plaintext.Footnotes) -> 
         return plaintext.wrap(_SPACE.sub(" ", text).strip(), indent="- ", hanging="  ")
 
     filters: dict[str, Callable[..., str]] = {"copy": copy, "line": line, "linked": linked, "flow": flow}
-    return _environment(sources, lang, {**filters, "bullet": bullet, "caps": caps, "sentence": sentence})
+    return _environment(
+        sources, lang, {**filters, "bullet": bullet, "caps": caps, "sentence": sentence, "shown": plaintext.shown}
+    )
 
 
 def href(url: str) -> str:
@@ -190,6 +193,12 @@ def caps(text: str) -> str:
 def sentence(text: str) -> str:
     """With a full stop, where something is to follow it."""
     return text if not text or text[-1] in ".!?…”" else f"{text}."
+
+
+def unquoted(text: str) -> str:
+    """Without the one pair of quotation marks around it; the theme sets its own. Any other quotes stay."""
+    inside = text.strip()[1:-1]
+    return inside if _QUOTED.fullmatch(text.strip()) and not set(inside) & set('"“”') else text
 
 
 def host(url: str) -> str:

@@ -76,7 +76,7 @@ def _changes(text: str, quotes: Quotes) -> dict[int, str]:
 
 def _double(text: str, index: int, *, quotes: Quotes, is_open: bool) -> tuple[bool, str]:
     before = text[index - 1] if index else " "
-    if _opens(text, index):
+    if _opens(text, index) and not (is_open and before == "'" and not text[index + 1].isalnum()):
         return True, quotes.open
     if before.isspace() or (before.isdigit() and not is_open):
         return is_open, '"'  # between spaces, or inches

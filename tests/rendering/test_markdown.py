@@ -200,3 +200,7 @@ def test_any_text_can_be_copy(text: str) -> None:
     out = html(text)
     assert "<script" not in out.lower()
     problems_of(text)
+
+
+def test_a_quote_that_ends_with_an_inner_quote_is_closed() -> None:
+    assert "“she said ‘no’”." in to_html("\"she said 'no'\".", lang="en")

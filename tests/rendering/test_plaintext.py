@@ -125,3 +125,10 @@ def test_every_word_is_there_in_order_and_no_line_is_longer_than_its_longest_wor
 @given(st.text(max_size=200))
 def test_any_copy_can_be_written_as_text(copy: str) -> None:
     assert isinstance(text(copy, "en")[0], str)
+
+
+def test_latin_words_inside_unspaced_scripts_are_not_broken() -> None:
+    said = wrap("字" * 34 + "KOREA" + "字" * 40)
+    assert "KOREA" in said
+    assert "".join(said.split()) == "字" * 34 + "KOREA" + "字" * 40
+    assert all(len(line) <= WIDTH // 2 + 3 for line in said.splitlines())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
-from issue_by_hand import STORY, build
+from issue_by_hand import ASKED, STORY, build
 
 from newsletter.rendering.dates import long_date, short_date
 from newsletter.rendering.readtime import minutes
@@ -72,3 +74,29 @@ def test_dates_come_from_our_own_table_and_are_iso_where_we_have_none() -> None:
     assert long_date(day, "de") == "2024-10-10"
     assert short_date(date(2024, 10, 9), "en", beside=day) == "October 9"
     assert short_date(date(2023, 1, 31), "en", beside=day) == "January 31, 2023"
+
+
+def test_a_quotation_loses_only_the_one_pair_of_quotes_around_it(workspace: Path) -> None:
+    quote = '[[blocks]]\ntype = "quote"\nspeaker = "A"\ntext = \'{}\'\n'
+    assert "“We shall see.”" in build(workspace, quote.format('"We shall see."')).text
+    assert "“He said “no””" in build(workspace, quote.format('He said "no"')).text
+
+
+def test_an_expert_without_a_headline_is_named_once(workspace: Path) -> None:
+    block = '[[blocks]]\ntype = "q-and-a"\nwho = "Ms. X"\nitems = [{ question = "Why?", answer = "So." }]\n'
+    made = build(workspace, block)
+    assert (made.text.upper().count("MS. X"), made.html.count("Ms. X")) == (1, 1)
+
+
+def test_a_dropped_question_does_not_promise_more(workspace: Path) -> None:
+    asked = replace(ASKED, status="dropped", answer="", answer_label="")
+    text = build(workspace, '[[blocks]]\ntype = "follow-up"\nquestion = "nk-troops"\n', asked=asked).text
+    assert "we have stopped looking" in text
+    assert "still on it" not in text
+
+
+def test_a_link_inside_a_related_headline_is_not_put_inside_another(workspace: Path) -> None:
+    item = '{ headline = "See [this](https://example.org/in) now", url = "https://example.org/out" }'
+    html = build(workspace, f'[[blocks]]\ntype = "related"\nitems = [{item}]\n').html
+    assert not re.search(r"<a\b(?:(?!</a>).)*<a\b", html, re.DOTALL)
+    assert "https://example.org/out" in html
