@@ -35,8 +35,8 @@ def main() -> None:
 def _say(text: str) -> None:
     from newsletter.cli.show import error_line
 
-    for line in text.splitlines() or [""]:
-        error_line(line)
+    for line in text.split("\n"):  # an error may quote hostile input: nothing in it may act on the terminal
+        error_line("".join(character if character.isprintable() else "\ufffd" for character in line))
 
 
 def _keep_traceback() -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -51,9 +52,16 @@ def did_you_mean_zone(value: str) -> str:
 
 
 def _http_url(value: str) -> str:
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[^\s?#]*)?", value):
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[^\s?#\"'<>{}\\|^`]*)?", value) or not _splits(value):
         raise ValueError("must be an http(s) address without a query, such as https://news.example.org.")
     return value.rstrip("/")
+
+
+def _splits(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # brackets that are no IPv6 address, a port beyond 65535
+        return False
 
 
 def _one_line(value: str) -> str:
@@ -92,7 +100,7 @@ class StoreSettings(Part):
     @field_validator("url")
     @classmethod
     def _known_database(cls, url: str) -> str:
-        if not url.startswith("sqlite:///"):
+        if not url.startswith("sqlite:///") or "?" in url:
             raise ValueError("must be an SQLite database, such as sqlite:///var/newsletter.db.")
         return url
 

@@ -69,8 +69,11 @@ def _rows(stream: TextIO, name: str, mapping: Mapping[str, str]) -> Iterator[Csv
     header = stream.readline(LONGEST_LINE)
     if not header.strip():
         raise _unusable(name, "has no header line.", "The first line must name the columns, `email` among them.", 1)
-    delimiter = max(_DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark))))
-    columns = next(csv.reader([header], delimiter=delimiter))
+    try:
+        delimiter = max(_DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark))))
+        columns = next(csv.reader([header], delimiter=delimiter))
+    except csv.Error as error:
+        raise _unusable(name, f"has no usable header line: {error}.", "Is it a CSV file?", 1) from None
     places = _places(columns, name, mapping)
     lines = _Lines(stream)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)

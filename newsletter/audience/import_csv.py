@@ -20,12 +20,13 @@ from typing import TextIO
 
 from sqlalchemy import Connection, insert, update
 
-from newsletter.audience.addresses import printable
+from newsletter.audience.addresses import invisible_character, printable
 from newsletter.audience.claims import Claim, Effect, Intake, count_effects
 from newsletter.audience.consent import Basis
 from newsletter.audience.csv_table import open_table
-from newsletter.audience.row import Defaults, read_claim
+from newsletter.audience.row import LONGEST_SOURCE, Defaults, read_claim
 from newsletter.config import NewsletterSettings
+from newsletter.errors import InputError, Place, Problem
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import import_batches
@@ -92,6 +93,9 @@ def import_csv(
 
     Raises InputError when the file or an option cannot be used; bad rows are in the report instead.
     """
+    if source and (invisible_character(source) or len(source) > LONGEST_SOURCE):
+        remedy = f"Write at most {LONGEST_SOURCE} plain characters."
+        raise InputError([Problem(Place("--source"), "is too long or holds a control character.", remedy)])
     defaults = Defaults(keys.hash, settings.zone, now, source=source, basis=basis, date=date)
     report = ImportReport()
     intake = Intake(newsletter, settings, actor, now)

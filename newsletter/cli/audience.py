@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Annotated
 
 import typer
 
@@ -10,11 +11,14 @@ from newsletter.cli.issue import AsJson
 from newsletter.cli.root import group, place
 from newsletter.cli.show import emit_json, plain, say, table
 
+Newsletter = Annotated[str | None, typer.Option("--newsletter", "-n", help="Which one (default: the only one).")]
+Email = Annotated[str, typer.Argument(metavar="EMAIL")]
+
 audience = group("audience", "Who may be mailed, and why.")
 
 
 @audience.command()
-def count(context: typer.Context, newsletter: str | None = typer.Option(None), as_json: AsJson = False) -> None:
+def count(context: typer.Context, newsletter: Newsletter = None, as_json: AsJson = False) -> None:
     """How many would get the newsletter now, and how many not, by reason."""
     from newsletter.audience.explain import count as count_audience
 
@@ -34,9 +38,7 @@ def count(context: typer.Context, newsletter: str | None = typer.Option(None), a
 
 
 @audience.command()
-def explain(
-    context: typer.Context, email: str, newsletter: str | None = typer.Option(None), as_json: AsJson = False
-) -> None:
+def explain(context: typer.Context, email: Email, newsletter: Newsletter = None, as_json: AsJson = False) -> None:
     """Whether this reader would get the newsletter now, why, and what that rests on."""
     show_explanation(context, email, newsletter=newsletter, as_json=as_json)
 

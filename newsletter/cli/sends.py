@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -14,6 +14,12 @@ from newsletter.cli.issue import AsJson, Issue, chosen
 from newsletter.cli.person import AsPerson, person_named
 from newsletter.cli.root import cli, group, place
 from newsletter.cli.show import counted, emit_json, err, finding_json, plain, say, show_account, show_findings, table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from newsletter.app import App
+    from newsletter.sending.order import Order
 
 sends = group("sends", "What went out, to whom, and what is still open.")
 
@@ -30,10 +36,17 @@ def send(
     as_json: AsJson = False,
 ) -> None:
     """Build, check and send an issue; goes on with an unfinished send of it."""
-    from newsletter.sending.order import Order, fulfil
+    from newsletter.sending.order import Order
 
     app = place(context).open()
     order = Order(chosen(app, issue), person_named(as_), tuple(waive or ()), rest=rest)
+    _fulfil(app, order, as_json=as_json)
+
+
+def _fulfil(app: App, order: Order, *, as_json: bool) -> None:
+    """Send and show what came of it; ends the command with its exit code."""
+    from newsletter.sending.order import fulfil
+
     if not as_json:
         say(f"Issue [bold]{plain(order.issue)}[/bold]")
     with progress_bar(shown=not as_json) as progress:
@@ -74,7 +87,13 @@ def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
     say(f"Send [bold]{send}[/bold] of build {report['build'][:12]}: {state}{plain(reason)}")
     show_account(report["account"], report["excluded_by"])
     if report["account"]["uncertain"]:
-        say(f"Some answers were lost. See who: newsletter sends uncertain {plain(report['send'])}")
+        say(f"Some answers were lost. See who: newsletter sends uncertain {plain(send)}")
+    if report["account"]["refused"]:
+        say(f"Some were refused. See who, and why: newsletter sends refused {plain(send)}")
+    if state in {"paused", "held"}:
+        say(f"It is not finished. Go on with: newsletter sends resume {plain(send)}")
+    elif state == "sending":
+        say(f"It is not finished. If no process is sending it, go on with: newsletter sends resume {plain(send)}")
 
 
 @sends.command("list")
@@ -108,19 +127,47 @@ def list_sends(context: typer.Context, as_json: AsJson = False) -> None:
 def list_uncertain(context: typer.Context, send: SendId, as_json: AsJson = False) -> None:
     """The readers whose answer was lost, by name."""
     from newsletter.sending.accounts import in_doubt
-    from newsletter.sending.sends import get
 
-    app = place(context).open()
+    app = _stock_taken(context, send)
     with app.store.read() as connection:
-        found = in_doubt(connection, get(connection, send).id)
+        found = in_doubt(connection, send)
     if as_json:
         emit_json({"send": send, "uncertain": [dict(row._mapping) for row in found]})
     elif found:
-        table(("address", "why"), [(r.address or f"(erased reader {r.subscriber_id})", r.reason or "") for r in found])
+        _show_by_name(found)
         say("Settle them by events: newsletter sends settle")
         say(f"Or decide: newsletter sends resolve {plain(send)} --leave | --resend")
     else:
         say("Nobody is in doubt.")
+
+
+@sends.command("refused")
+def list_refused(context: typer.Context, send: SendId, as_json: AsJson = False) -> None:
+    """The readers whom the provider would not take, by name, and what it said."""
+    from newsletter.sending.accounts import turned_down
+
+    app = _stock_taken(context, send)
+    with app.store.read() as connection:
+        found = turned_down(connection, send)
+    if as_json:
+        emit_json({"send": send, "refused": [dict(row._mapping) for row in found]})
+    elif found:
+        _show_by_name(found)
+    else:
+        say("Nobody was refused.")
+
+
+def _show_by_name(rows: Sequence[Row[Any]]) -> None:
+    table(("address", "why"), [(r.address or f"(erased reader {r.subscriber_id})", r.reason or "") for r in rows])
+
+
+def _stock_taken(context: typer.Context, send: str) -> App:
+    """The workspace's app, after seeing to what a killed process left in flight in this send."""
+    from newsletter.sending.control import take_stock
+
+    app = place(context).open()
+    take_stock(app.store, app.workspace.locks, send, now=app.now())
+    return app
 
 
 @sends.command("settle")
@@ -140,25 +187,43 @@ def settle(context: typer.Context, as_json: AsJson = False) -> None:
 def resolve(
     context: typer.Context,
     send: SendId,
-    resend: Annotated[bool, typer.Option("--resend/--leave", help="Send them the issue again, or leave it so.")],
+    resend: Annotated[
+        bool | None, typer.Option("--resend/--leave", help="Send them the issue again, or leave it so.")
+    ] = None,
     as_: AsPerson = None,
 ) -> None:
     """Decide about readers in doubt: some of those sent to again may get the issue twice."""
     from newsletter.sending.control import resolve_uncertain
 
-    app = place(context).open()
+    if resend is None:  # neither is the usual one: nobody should be led to a second mail by a message
+        raise typer.BadParameter("Say what to do: --leave (as it is) or --resend (some may get the issue twice).")
+    app = _stock_taken(context, send)
     number = resolve_uncertain(app.store, send, "resend" if resend else "leave", person=person_named(as_))
-    what = "pending again: newsletter send ISSUE goes on" if resend else "left as they are"
-    say(f"{counted(number, 'reader')} {what}.")
+    if number == 0:
+        say("Nobody is in doubt: nothing to decide.")
+    elif resend:
+        say(f"{counted(number, 'reader')} pending again. Go on with: newsletter sends resume {plain(send)}")
+    else:
+        say(f"{counted(number, 'reader')} left in doubt, and listed as such.")
 
 
 @sends.command("pause")
 def pause(context: typer.Context, send: SendId, as_: AsPerson = None) -> None:
-    """Stop a send after the batches under way; `newsletter send ISSUE` goes on with it."""
+    """Stop a send after the batches under way; `sends resume` goes on with it."""
     from newsletter.sending.control import pause as pause_send
 
     done = pause_send(place(context).open().store, send, person=person_named(as_))
-    say(f"Send {plain(done.id)}: {plain(done.state)}. Go on with: newsletter send {plain(done.issue)}")
+    say(f"Send {plain(done.id)}: {plain(done.state)}. Go on with: newsletter sends resume {plain(done.id)}")
+
+
+@sends.command("resume")
+def resume(context: typer.Context, send: SendId, as_: AsPerson = None, as_json: AsJson = False) -> None:
+    """Go on with a send that was paused, held or killed, as `newsletter send ISSUE` does."""
+    from newsletter.sending.control import issue_to_resume
+    from newsletter.sending.order import Order
+
+    app = place(context).open()
+    _fulfil(app, Order(issue_to_resume(app.store, send), person_named(as_)), as_json=as_json)
 
 
 @sends.command("cancel")
@@ -166,7 +231,7 @@ def cancel(context: typer.Context, send: SendId, as_: AsPerson = None) -> None:
     """End a send: whoever is still pending does not get it."""
     from newsletter.sending.control import cancel as cancel_send
 
-    app = place(context).open()
+    app = _stock_taken(context, send)
     done = cancel_send(app.store, send, person=person_named(as_), now=app.now())
     say(f"Send {plain(done.id)}: {plain(done.state)}.")
 
@@ -176,6 +241,6 @@ def show_send(context: typer.Context, send: SendId, as_json: AsJson = False) -> 
     """A send's account: everybody it was meant for, and where each of them stands."""
     from newsletter.sending.accounts import report
 
-    app = place(context).open()
+    app = _stock_taken(context, send)
     with app.store.read() as connection:
         _show_report(report(connection, send), as_json=as_json)

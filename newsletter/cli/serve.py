@@ -12,8 +12,8 @@ from newsletter.cli.root import cli, place
 @cli.command()
 def serve(
     context: typer.Context,
-    host: Annotated[str | None, typer.Option(help="Where to listen (default: [web] host).")] = None,
-    port: Annotated[int | None, typer.Option(help="Where to listen (default: [web] port).", min=0, max=65535)] = None,
+    host: Annotated[str | None, typer.Option(help="Where to listen (default: \\[web] host).")] = None,
+    port: Annotated[int | None, typer.Option(help="Where to listen (default: \\[web] port).", min=0, max=65535)] = None,
 ) -> None:
     """Serve the readers' pages: images, the archive, unsubscribing."""
     from newsletter.web.serve import serve as run

@@ -91,7 +91,16 @@ def outcomes(connection: Connection, send_id: str) -> dict[str, int]:
 
 def in_doubt(connection: Connection, send_id: str) -> list[Row[Any]]:
     """Every uncertain reader of a send by name: id, address (None once erased) and why it is not known."""
+    return _by_name(connection, send_id, "uncertain")
+
+
+def turned_down(connection: Connection, send_id: str) -> list[Row[Any]]:
+    """Every refused reader of a send by name: id, address (None once erased) and what the provider said."""
+    return _by_name(connection, send_id, "refused")
+
+
+def _by_name(connection: Connection, send_id: str, state: str) -> list[Row[Any]]:
     query = select(deliveries.c.subscriber_id, subscribers.c.address, deliveries.c.reason)
     query = query.join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
-    query = query.where(deliveries.c.send_id == send_id, deliveries.c.state == "uncertain")
+    query = query.where(deliveries.c.send_id == send_id, deliveries.c.state == state)
     return list(connection.execute(query.order_by(deliveries.c.subscriber_id)))

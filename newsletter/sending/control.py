@@ -1,19 +1,35 @@
-"""What a person may do to a send under way: pause, cancel, and decide about readers in doubt."""
+"""What a person may do to a send under way: look after it, pause, cancel, and decide about readers in doubt."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import exists, select, update
 
 from newsletter.errors import Refused
 from newsletter.sending import ledger
+from newsletter.sending.owners import recover
 from newsletter.sending.sends import Send, State, get, move, unfinished
 from newsletter.store.engine import Store
 from newsletter.store.tables import deliveries, sends
+from newsletter.transports.outbox import OutboxTransport
 
 CANCELLED = "cancelled"
+
+
+def take_stock(store: Store, locks: Path, send_id: str, *, now: datetime) -> Send:
+    """See to what a killed process left in flight, so that a person who looks or decides after a crash sees who is in
+    doubt, without having to send first. What living processes have in flight is left alone. Raises NotFound.
+    """
+    with store.read() as connection:
+        send = get(connection, send_id)
+    if not recover(store, locks, send.id, now=now, idempotent=send.transport == OutboxTransport.name):
+        return send
+    with store.write() as connection:
+        ledger.settle(connection, send.id, now)
+        return get(connection, send.id)
 
 
 def pause(store: Store, send_id: str, *, person: str) -> Send:
@@ -22,13 +38,13 @@ def pause(store: Store, send_id: str, *, person: str) -> Send:
         return move(connection, get(connection, send_id), State.PAUSED, reason=f"paused by {person}")
 
 
-def resume(store: Store, send_id: str) -> Send:
-    """Let it be sent again; `newsletter send ISSUE` then does. Raises NotFound and Refused."""
-    with store.write() as connection:
+def issue_to_resume(store: Store, send_id: str) -> str:
+    """The issue whose send goes on when this one is resumed. Raises NotFound and Refused."""
+    with store.read() as connection:
         send = get(connection, send_id)
-        if send.finished:
-            raise Refused(f"Send {send.id} is {send.state}: there is nothing to go on with.")
-        return move(connection, send, State.SENDING)
+    if send.finished:
+        raise Refused(f"Send {send.id} is {send.state}: there is nothing to go on with.")
+    return send.issue
 
 
 def cancel(store: Store, send_id: str, *, person: str, now: datetime) -> Send:

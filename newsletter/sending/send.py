@@ -70,6 +70,7 @@ def send_issue(
         current = unfinished(connection, build.issue)
         earlier = of_issue(connection, build.issue)
     if current is not None:
+        _refuse_other_way(current, transport)
         build = load_build(store, current.build)
     name, settings = workspace.newsletter(build.newsletter)
     mail = mail_of(build, settings)
@@ -82,6 +83,7 @@ def send_issue(
         send = unfinished(connection, build.issue) or _new(connection, wanted, rest=rest, now=now())
         if send.build != build.hash:
             raise Refused(f"Send {send.id} of another build has just begun. Run the command again to go on with it.")
+        _refuse_other_way(send, transport)
         if send.state is State.PLANNED:
             approve(connection, build.hash, person=person, now=now())
             send = move(connection, send, State.PREPARING)
@@ -114,6 +116,16 @@ def report_on(store: Store, send_id: str) -> Report:
 def batch_size(transport: Transport, quota: Quota) -> int:
     """Readers in one batch: what the transport takes at once, but no more than one second's worth."""
     return transport.batch_size if quota.rate is None else min(transport.batch_size, max(1, int(quota.rate)))
+
+
+def _refuse_other_way(send: Send, transport: Transport) -> None:
+    """Another transport knows nothing of what this one took: what is in flight might go out a second time."""
+    if send.transport != transport.name:
+        raise Refused(
+            f'Send {send.id} of issue {send.issue} began with [transport] kind = "{send.transport}", and now it is '
+            f'"{transport.name}". Set it back (in config.toml, or NEWSLETTER_TRANSPORT__KIND={send.transport}) to go '
+            f"on, or end it with: newsletter sends cancel {send.id}"
+        )
 
 
 def _new(connection: Connection, wanted: NewSend, *, rest: bool, now: datetime) -> Send:

@@ -27,7 +27,7 @@ class Store:
         self.url = url
         database = make_url(url).database
         if database:
-            Path(database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(database).parent)
         self.engine = create_engine(url)
         _speak_sqlite(self.engine)
 
@@ -60,6 +60,14 @@ class Store:
             if "disk is full" in text or "readonly" in text or "unable to open" in text:
                 raise StoreError(f"{self.url} cannot be written: {text}.") from error
             raise
+
+
+def _make_folder(folder: Path) -> None:
+    """Readers' addresses and their mails lie in it: nobody else on the machine may look in."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"The folder {folder} for the database cannot be made: {error.strerror}.") from None
 
 
 def _speak_sqlite(engine: Engine) -> None:

@@ -63,7 +63,11 @@ class SesTransport:
             answer = ses_errors.of_exception(error)
             if self._last_quota and answer.verdict is not Verdict.STOP:
                 return self._last_quota
-            raise Refused(f"Amazon SES does not say what it allows: {answer.reason}") from None
+            remedy = "Check the network, [ses] region and endpoint_url, and the AWS keys; then try again."
+            if answer.reason == ses_errors.NO_CREDENTIALS:
+                remedy = ""
+            said = f"Amazon SES does not say what it allows: {answer.reason.rstrip('.')}. {remedy}"
+            raise Refused(said.rstrip()) from None
         self._last_quota = self._quota_of(account)
         return self._last_quota
 
@@ -193,6 +197,11 @@ class SesTransport:
             warnings.append("This SES account is in the sandbox: only verified and simulator addresses get mail.")
         sent = account.get("SendQuota", {})
         most, rate = float(sent.get("Max24HourSend", 0)), float(sent.get("MaxSendRate", 0))
+        if rate <= 0:
+            raise Refused(
+                "Amazon SES allows this account no mail at present: its sending rate is 0. See the SES console's "
+                "account page, then resume."
+            )
         left = None if most < 0 else max(0, int(most - float(sent.get("SentLast24Hours", 0))))
         return Quota(rate=rate * self._settings.rate_margin, left_today=left, warnings=tuple(warnings))
 

@@ -24,8 +24,8 @@ MAX_DATA = 262_144
 MAX_HEADERS = 15
 MAX_VALUE = 995
 
-# What Handlebars would read as its own: pairs of braces (with a backslash before), and whatever touches a variable.
-_SYNTAX = re.compile(r"\\*\{\{+|[\\{]+\Z|\A\}+")
+# What Handlebars may read as its own: in a run of these, a pair of opening braces, and whatever touches a variable.
+_SYNTAX = re.compile(r"[\\{}]+")
 _PRINTABLE = re.compile(r"[ -~]{1,995}")
 
 NamedValue = dict[str, str]
@@ -43,6 +43,9 @@ class _Variables:
         return "{{" + name + "}}"
 
     def of_text(self, match: re.Match[str]) -> str:
+        touches = match.start() == 0 or match.end() == len(match.string)
+        if "{{" not in match[0] and not touches:
+            return match[0]
         return "{{" + self.texts.setdefault(match[0], f"literal_{len(self.texts)}") + "}}"
 
     def template(self, copy: str, place: fields.Place) -> str:

@@ -39,7 +39,7 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, TypeError) as error:
         raise NewsletterError(
             f"Cannot listen on {host} port {port}: {error}. Stop what uses it, or set another `port` in [web]."
         ) from None

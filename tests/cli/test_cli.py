@@ -179,3 +179,34 @@ def test_a_name_with_terminal_codes_cannot_write_on_the_screen(newsroom: Path) -
     assert "\x1b" not in done.stdout + done.stderr
     shown = at(newsroom, "consent", "show", "eve@example.org")
     assert "\x1b" not in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("subscriber", "add", "ann@example.com", "--source", "s", "--as", "\x1b[31mboss"), "--as: holds a control"),
+        (("audience", "count", "-n", "\x1b[31mx"), "There is no newsletter"),
+        (("serve", "--host", "\udcff"), "Cannot listen on"),
+    ],
+)
+def test_a_hostile_word_is_one_line_that_does_nothing_to_the_terminal(
+    newsroom: Path, words: tuple[str, ...], message: str
+) -> None:
+    done = at(newsroom, *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "\x1b" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("source", ["\x1b[31m", "x" * 501])
+def test_an_import_refuses_a_source_no_row_could_have_given(newsroom: Path, tmp_path: Path, source: str) -> None:
+    (tmp_path / "in.csv").write_text("email\nann@example.com\n", encoding="utf-8")
+    done = at(newsroom, "subscriber", "import", str(tmp_path / "in.csv"), "--source", source, "--basis", "express")
+    assert (done.returncode, done.stderr.startswith("error: --source: ")) == (2, True)
+
+
+def test_an_import_says_when_the_header_is_one_endless_cell(newsroom: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("x" * 200_000, encoding="utf-8")
+    done = at(newsroom, "subscriber", "import", str(tmp_path / "in.csv"), "--source", "s", "--basis", "express")
+    assert (done.returncode, "in.csv:1: has no usable header line" in done.stderr) == (2, True)

@@ -151,3 +151,13 @@ def _names_of_newsletters(tables: object) -> set[str]:
 
     assert isinstance(tables, dict)
     return {key for table in tables.values() for key in set(NewsletterSettings.model_fields) - set(table)}
+
+
+@pytest.mark.parametrize("url", ["http://[x", "http://h:99999999", "http://h/{{first_name|x}}", 'http://h/"><script>'])
+def test_an_address_that_is_no_plain_http_address_is_refused(
+    url: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes into every mail's links and headers: quotes, brackets, merge fields and bad ports stay out."""
+    monkeypatch.setenv("NEWSLETTER_PUBLIC_URL", url)
+    with pytest.raises(InputError, match="public_url"):
+        open_workspace(workspace)

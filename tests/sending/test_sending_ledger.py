@@ -34,8 +34,8 @@ from sqlalchemy import select
 from newsletter.app import App
 from newsletter.errors import NotFound, Refused, StoreError
 from newsletter.sending import pace, sends
-from newsletter.sending.accounts import Account, in_doubt, report
-from newsletter.sending.control import cancel, pause, resolve_uncertain, resume
+from newsletter.sending.accounts import Account, in_doubt, report, turned_down
+from newsletter.sending.control import cancel, issue_to_resume, pause, resolve_uncertain, take_stock
 from newsletter.sending.owners import alive, owner, recover
 from newsletter.sending.sends import MOVES, NewSend, State
 from newsletter.store.tables import consent, deliveries, subscriptions
@@ -192,17 +192,48 @@ def test_who_is_in_doubt_is_named_and_a_person_may_send_again_with_a_new_tag(app
     assert {r.tag for r in transport.taken if reader_of(r) == 3} == {f"{send.id}-3-1", f"{send.id}-3-2"}
 
 
+def test_after_a_kill_who_is_in_doubt_is_named_before_anything_is_sent_again(app: App) -> None:
+    add_readers(app, 4)
+    send = start(app, Memory())
+    crash(app, send, [1, 2])
+    take_stock(app.store, app.workspace.locks, send.id, now=MORNING)
+    assert (account_of(app, send).uncertain, account_of(app, send).pending) == (2, 2)
+    assert reread(app, send).state is State.SENDING
+    crash(app, send, [3, 4])
+    assert take_stock(app.store, app.workspace.locks, send.id, now=MORNING).state is State.DONE
+    with app.store.read() as connection:
+        assert [row.subscriber_id for row in in_doubt(connection, send.id)] == [1, 2, 3, 4]
+
+
+def test_taking_stock_leaves_what_a_living_process_has_in_flight(app: App) -> None:
+    add_readers(app, 2)
+    send = start(app, Memory())
+    with owner(app.workspace.locks) as name:
+        crash(app, send, [1, 2], owner=name)
+        take_stock(app.store, app.workspace.locks, send.id, now=MORNING)
+        assert account_of(app, send).in_flight == 2
+
+
+def test_who_was_refused_is_named_with_what_the_provider_said(app: App) -> None:
+    add_readers(app, 3)
+    transport = Memory(lambda r: REFUSE if reader_of(r) == 2 else ACCEPT)
+    send = run(app, start(app, transport), transport)
+    with app.store.read() as connection:
+        found = [(row.address, row.reason) for row in turned_down(connection, send.id)]
+    assert found == [("reader2@example.com", REFUSE.reason)]
+
+
 def test_pausing_and_resuming_say_who_and_refuse_what_is_over(app: App) -> None:
     add_readers(app, 3)
     transport = Memory()
     send = start(app, transport)
     assert pause(app.store, send.id, person="ben").reason == "paused by ben"
-    assert resume(app.store, send.id).state is State.SENDING
+    assert issue_to_resume(app.store, send.id) == ISSUE
     run(app, send, transport)
     with pytest.raises(Refused, match="is done"):
         pause(app.store, send.id, person="ben")
     with pytest.raises(Refused, match="is done"):
-        resume(app.store, send.id)
+        issue_to_resume(app.store, send.id)
     with pytest.raises(Refused, match="is done"):
         cancel(app.store, send.id, person="ben", now=MORNING)
 

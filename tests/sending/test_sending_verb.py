@@ -7,7 +7,7 @@ import email.policy
 from pathlib import Path
 
 import pytest
-from sending_rig import IMPATIENT, ISSUE, STOP, Memory, add_readers, frozen, make_build, withdraw
+from sending_rig import IMPATIENT, ISSUE, STOP, Memory, add_readers, crash, frozen, make_build, start, withdraw
 
 from newsletter.app import App
 from newsletter.errors import Refused
@@ -93,6 +93,18 @@ def test_an_unfinished_send_is_gone_on_with_as_the_build_it_began_with(app: App)
     assert (done.send.id, done.send.build) == (held.send.id, first.hash)
     assert {mail.subject for mail in taken.mails} == {first.subject}
     assert done.settled
+
+
+def test_an_unfinished_send_is_not_gone_on_with_through_another_transport(app: App) -> None:
+    """A folder would "accept" anew who is in doubt at the provider, and the rest would never be mailed."""
+    add_readers(app, 30)
+    crash(app, start(app, Memory(name="ses")), [1, 2])
+    folder = Memory(name="outbox", idempotent=True)
+    with pytest.raises(Refused, match="NEWSLETTER_TRANSPORT__KIND=ses"):
+        send(app, make_build(), folder)
+    assert folder.taken == []
+    done = send(app, make_build(), Memory(name="ses"))
+    assert (done.account.uncertain, done.account.accepted) == (2, 28)
 
 
 def test_an_issue_that_went_out_is_refused_and_the_rest_can_be_asked_for(app: App) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import StatementError
 
 from newsletter.app import App, open_app
 from newsletter.errors import KeyMismatch, StoreError
+from newsletter.store.engine import Store
 from newsletter.store.keys import new_key
 from newsletter.store.schema import VERSION, alembic_config
 from newsletter.store.tables import import_batches, metadata
@@ -147,3 +148,15 @@ def test_a_file_that_is_no_database_is_refused_in_words(workspace: Path) -> None
     database.write_bytes(b"this is not a database, but long enough to look like a file" * 20)
     with pytest.raises(StoreError, match="is not a usable SQLite database"):
         open_app(workspace)
+
+
+def test_a_folder_that_cannot_be_made_for_the_database_is_an_error_for_people(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file in the way", encoding="utf-8")
+    with pytest.raises(StoreError, match="cannot be made"):
+        Store(f"sqlite:///{tmp_path}/var/newsletter.db")
+
+
+def test_the_folder_made_for_the_database_is_closed_to_other_users(tmp_path: Path) -> None:
+    """Addresses, and mails with their unsubscribe links, lie in it."""
+    Store(f"sqlite:///{tmp_path}/var/newsletter.db")
+    assert (tmp_path / "var").stat().st_mode & 0o077 == 0

@@ -346,6 +346,19 @@ def test_an_account_that_may_not_send_is_refused(
         ses("raw").quota()
 
 
+def test_an_account_with_a_rate_of_nothing_is_refused(fault: Fault, ses: Callable[[str], SesTransport]) -> None:
+    """No slot could ever be reserved for a reader: time would be divided by nothing."""
+    fault(do="account", account={"SendQuota": {"Max24HourSend": 200.0, "MaxSendRate": 0.0, "SentLast24Hours": 0.0}})
+    with pytest.raises(Refused, match="rate is 0"):
+        ses("raw").quota()
+
+
+def test_an_endpoint_where_nobody_answers_is_refused_with_what_to_check() -> None:
+    transport = SesTransport(SesSettings(endpoint_url="http://127.0.0.1:9"), connect_timeout=1)
+    with pytest.raises(Refused, match="endpoint_url, and the AWS keys"):
+        transport.quota()
+
+
 @pytest.mark.parametrize(
     ("members", "words"),
     [({"EnforcementStatus": "PROBATION"}, "review"), ({"ProductionAccessEnabled": False}, "sandbox")],
