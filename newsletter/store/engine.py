@@ -57,6 +57,8 @@ class Store:
                 raise StoreError("The database is not of this version. Run: newsletter db upgrade") from error
             if "not a database" in text or "malformed" in text:
                 raise StoreError(f"{self.url} is not a usable SQLite database: {text}.") from error
+            if "is locked" in text:
+                raise StoreError(f"Another process is writing to {self.url} and does not let go. Try again.") from error
             if "disk is full" in text or "readonly" in text or "unable to open" in text:
                 raise StoreError(f"{self.url} cannot be written: {text}.") from error
             raise

@@ -160,3 +160,11 @@ def test_the_folder_made_for_the_database_is_closed_to_other_users(tmp_path: Pat
     """Addresses, and mails with their unsubscribe links, lie in it."""
     Store(f"sqlite:///{tmp_path}/var/newsletter.db")
     assert (tmp_path / "var").stat().st_mode & 0o077 == 0
+
+
+def test_a_database_another_process_holds_on_to_is_said_in_words(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("newsletter.store.engine.BUSY_TIMEOUT_MS", 10)
+    impatient = Store(app.store.url)
+    with app.store.write(), pytest.raises(StoreError, match="Another process is writing"):
+        with impatient.write():
+            pass
