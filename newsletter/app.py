@@ -79,7 +79,10 @@ def make_workspace(root: Path, *, sample: bool = False, now: Callable[[], dateti
         if (root / name).exists():
             raise Refused(f"{root / name} is there already: this is a workspace, and nothing was changed.")
     issues = root / "issues"
-    issues.mkdir(parents=True, exist_ok=True)
+    try:
+        issues.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"A workspace cannot be made in {root}: {error.strerror}. Name another folder.") from None
     if sample:
         for folder in sorted(shipped("issues").glob("[!._]*")):
             shutil.copytree(folder, issues / folder.name, dirs_exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from newsletter.cli.root import cli, group, place
 from newsletter.cli.show import counted, emit_json, finding_json, plain, say, show_findings, table
+from newsletter.errors import InputError, Place, Problem
 
 if TYPE_CHECKING:
     from newsletter.app import App
@@ -33,7 +35,6 @@ def chosen(app: App, issue: str | None) -> str:
 @cli.command()
 def check(context: typer.Context, issue: Issue = None, as_json: AsJson = False) -> None:
     """Check an issue as a good linter would: place, rule, message, remedy."""
-    from newsletter.errors import InputError
     from newsletter.preflight.candidate import candidate
     from newsletter.preflight.check import source_findings
 
@@ -99,12 +100,20 @@ def new(
 
     app = place(context).open()
     name, settings = app.workspace.newsletter(newsletter)
-    try:
-        day = date.fromisoformat(issue[:10])
-    except ValueError:
-        day = app.now().astimezone(settings.zone).date()
+    day = _day_named(issue) or app.now().astimezone(settings.zone).date()
     folder = start_issue(app.workspace.issues, issue, newsletter=name, day=day)
     say(f"Made {plain(folder)} for {day:%A}, {day.isoformat()}. Then: newsletter check {plain(issue)}")
+
+
+def _day_named(issue: str) -> date | None:
+    """The date an issue's name begins with; None when it begins with none. Raises InputError for one that is no day."""
+    if not re.match(r"\d{4}-\d\d-\d\d(?!\d)", issue):
+        return None
+    try:
+        return date.fromisoformat(issue[:10])
+    except ValueError:
+        place = Place(f'issue "{issue}"')
+        raise InputError([Problem(place, f"there is no day {issue[:10]}.", "Name it by a day there is.")]) from None
 
 
 @issues.command("list")

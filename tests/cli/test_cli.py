@@ -52,6 +52,20 @@ def test_init_never_overwrites_a_workspace(newsroom: Path) -> None:
     assert "nothing was changed" in done.stderr
 
 
+def test_init_where_a_file_stands_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for target in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        done = run("init", str(target))
+        assert (done.returncode, len(done.stderr.strip().splitlines())) == (1, 1), done.stderr
+        assert "cannot be made" in done.stderr
+
+
+def test_an_issue_named_for_a_day_that_does_not_exist_is_refused(newsroom: Path) -> None:
+    done = at(newsroom, "new", "2024-02-30")
+    assert (done.returncode, "there is no day 2024-02-30" in done.stderr) == (2, True)
+    assert not (newsroom / "issues" / "2024-02-30").exists()
+
+
 def test_check_reports_findings_and_exits_1_when_one_blocks(newsroom: Path) -> None:
     done = at(newsroom, "check", "2024-10-10", "--json")
     found = as_json(done)
