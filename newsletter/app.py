@@ -14,7 +14,7 @@ from newsletter.config import CONFIG_NAME, SECRETS_NAME, Settings, Workspace, op
 from newsletter.errors import Refused, StoreError
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing, check_keys, new_key, read_keys
-from newsletter.store.schema import is_current, upgrade
+from newsletter.store.schema import is_current, is_empty, upgrade
 
 if TYPE_CHECKING:
     from newsletter.transports.mail import Transport
@@ -56,9 +56,8 @@ def open_app(root: Path, *, now: Callable[[], datetime] = system_clock) -> App:
     """
     workspace = open_workspace(root)
     ring = read_keys(workspace.settings.keys)
-    fresh = not Path(workspace.store_url.removeprefix("sqlite:///")).exists()
     store = Store(workspace.store_url)
-    if fresh:
+    if is_empty(store):
         upgrade(store)
     elif not is_current(store):
         raise StoreError("The database is not of this version. Run: newsletter db upgrade")

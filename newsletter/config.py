@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date as Date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -100,8 +101,13 @@ class StoreSettings(Part):
     @field_validator("url")
     @classmethod
     def _known_database(cls, url: str) -> str:
+        if re.fullmatch(r"postgresql://\S+", url):
+            return url
         if not url.startswith("sqlite:///") or "?" in url:
-            raise ValueError("must be an SQLite database, such as sqlite:///var/newsletter.db.")
+            raise ValueError(
+                "must be an SQLite or a PostgreSQL database, such as sqlite:///var/newsletter.db or "
+                "postgresql://user@host/newsletter."
+            )
         return url
 
 
@@ -145,6 +151,25 @@ class WebSettings(Part):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    # Proxies whose X-Forwarded-For is believed, so that limits by network see the reader and not the proxy.
+    trusted_proxies: tuple[str, ...] = ()
+    # Sites (scheme and host) that may show our form in a frame or post to its JSON address.
+    form_origins: tuple[HttpUrl, ...] = ()
+
+
+class SignupSettings(Part):
+    """Sign-up forms: how long a request waits, and how often a form may be used."""
+
+    purge_after_days: int = Field(default=7, ge=1, le=30)
+    per_address_a_day: int = Field(default=3, ge=1)
+    per_network_an_hour: int = Field(default=20, ge=1)
+    per_domain_an_hour: int = Field(default=500, ge=1)
+
+
+class RetentionSettings(Part):
+    """How long what proves a consent (network address, agent) is kept."""
+
+    proof_days: int = Field(default=1095, ge=1)
 
 
 class KeySettings(Part):
@@ -160,6 +185,19 @@ class KeySettings(Part):
             if not re.fullmatch(r"[a-z0-9]{1,16}:[A-Za-z0-9_-]{32,}", key.get_secret_value()):
                 raise ValueError("must be `id:secret`, the secret at least 32 letters, digits, - or _.")
         return value
+
+
+class PolicySettings(Part):
+    """One version of the privacy policy, from a day on; `change` says what it asks of those who agreed to an earlier.
+
+    editorial: nothing.   notice: they are told.   reconsent: they must agree anew, and get nothing until they do.
+    """
+
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
+    effective: Date
+    change: Literal["editorial", "notice", "reconsent"]
+    summary: Line = Field(min_length=1)
+    url: HttpUrl | None = None
 
 
 class NewsletterSettings(Part):
@@ -180,6 +218,32 @@ class NewsletterSettings(Part):
     privacy_url: HttpUrl | None = None
     jurisdiction: Literal["gdpr", "uk", "can-spam", "casl", "germany"] = "gdpr"
     imports: Literal["accept", "confirm"] = "accept"
+    # What a reader agrees to on the form, in plain words; another text needs another version.
+    consent_text: Line = ""
+    consent_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")] = "1"
+    policies: tuple[PolicySettings, ...] = ()
+    # What the newsletter may measure for readers who agreed to it, apart from getting mail.
+    tracking: tuple[Literal["opens", "clicks"], ...] = ()
+    welcome: str = Field(default="", max_length=2_000)  # further words in the welcome mail
+    welcome_issue: bool = False  # a new reader gets today's issue, if it is out
+    archive: Literal["public", "noindex", "off"] = "public"
+
+    @field_validator("policies")
+    @classmethod
+    def _in_order(cls, policies: tuple[PolicySettings, ...]) -> tuple[PolicySettings, ...]:
+        if len({policy.version for policy in policies}) < len(policies):
+            raise ValueError("each version may be named once only.")
+        if list(policies) != sorted(policies, key=lambda policy: policy.effective):
+            raise ValueError("must be in the order of their `effective` dates, the oldest first.")
+        return policies
+
+    @property
+    def wording(self) -> str:
+        """What readers agree to on the form."""
+        return self.consent_text or (
+            f"I want to get {self.name} by email from {self.organisation}, updates to its stories included. "
+            "I can leave at any time by the link in every issue."
+        )
 
     @property
     def zone(self) -> ZoneInfo:
@@ -200,6 +264,8 @@ class Settings(BaseSettings):
     ses: SesSettings = SesSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     web: WebSettings = WebSettings()
+    signup: SignupSettings = SignupSettings()
+    retention: RetentionSettings = RetentionSettings()
     keys: KeySettings = KeySettings()
     newsletters: dict[Annotated[str, Field(pattern=NAME)], NewsletterSettings] = Field(min_length=1)
 
@@ -241,7 +307,9 @@ class Workspace:
 
     @cached_property
     def store_url(self) -> str:
-        """The database address, a relative SQLite path made absolute."""
+        """The database address as SQLAlchemy wants it, a relative SQLite path made absolute."""
+        if self.settings.store.url.startswith("postgresql://"):
+            return self.settings.store.url.replace("postgresql://", "postgresql+psycopg://", 1)
         path = self.settings.store.url.removeprefix("sqlite:///")
         return f"sqlite:///{self.root / path}"
 
@@ -293,6 +361,9 @@ def open_workspace(root: Path) -> Workspace:
     if "keys" in config.data:
         remedy = f"Move [keys] to {SECRETS_NAME} (mode 0600, never committed)."
         raise InputError([Problem(config.place(["keys"]), f"secrets do not belong in {CONFIG_NAME}.", remedy)])
+    if isinstance(store := config.data.get("store"), dict) and _has_password(str(store.get("url", ""))):
+        remedy = f"Put `url` into [store] of {SECRETS_NAME}, or set NEWSLETTER_STORE__URL or PGPASSWORD."
+        raise InputError([Problem(config.place(["store", "url"]), "a password does not belong here.", remedy)])
     secrets_path = root / SECRETS_NAME
     secrets = _read(secrets_path) if secrets_path.is_file() else None
     if secrets:
@@ -311,9 +382,16 @@ class _Sources(Document):
             variable = ENVIRONMENT_PREFIX + "__".join(str(step) for step in path[:length]).upper()
             if variable in {name.upper() for name in os.environ}:
                 return Place(f"environment variable {variable}")
-        if self.secrets and path and path[0] == "keys":
+        if self.secrets and path and path[0] in self.secrets.data:
             return self.secrets.place(path)
         return super().place(path)
+
+
+def _has_password(url: str) -> bool:
+    try:
+        return urlsplit(url).password is not None
+    except ValueError:
+        return False
 
 
 def _settings(config: Document, secrets: Document | None) -> Settings:
@@ -359,7 +437,9 @@ def _unknown_variables() -> list[Problem]:
 
 def _check_secrets(secrets: Document, path: Path) -> None:
     problems = [
-        Problem(secrets.place([key]), f"unknown key `{key}`.", "Known: keys.") for key in secrets.data if key != "keys"
+        Problem(secrets.place([key]), f"unknown key `{key}`.", "Known: keys, store.")
+        for key in secrets.data
+        if key not in ("keys", "store")
     ]
     if os.name == "posix" and path.stat().st_mode & 0o077:
         problems.append(Problem(Place(secrets.name), "other users can read it.", f"Run: chmod 600 {path}"))

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
-from sqlalchemy import insert as plain_insert
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from newsletter.audience.consent import PURPOSE, Basis, Entry, Event
 from newsletter.store.tables import consent, subscribers, subscriptions
+from newsletter.store.upsert import insert_new
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,17 @@ def add_subscribers(
     """Add people as (address hash, address, profile); those already there stay as they are. Gives ids by hash."""
     if not people:
         return {}
-    connection.execute(
-        insert(subscribers).on_conflict_do_nothing(),
-        [
-            {
-                "address_hash": address_hash,
-                "address": address,
-                "first_name": profile.first_name,
-                "lang": profile.lang,
-                "created_at": now,
-            }
-            for address_hash, address, profile in people
-        ],
-    )
+    rows = [
+        {
+            "address_hash": address_hash,
+            "address": address,
+            "first_name": profile.first_name,
+            "lang": profile.lang,
+            "created_at": now,
+        }
+        for address_hash, address, profile in people
+    ]
+    insert_new(connection, subscribers, rows)
     query = select(subscribers.c.address_hash, subscribers.c.id)
     query = query.where(subscribers.c.address_hash.in_([address_hash for address_hash, _, _ in people]))
     return {row.address_hash: row.id for row in connection.execute(query)}
@@ -79,17 +76,14 @@ def update_profiles(connection: Connection, profiles: Mapping[int, Profile]) -> 
 
 def list_for(connection: Connection, newsletter: str, subscriber_ids: Sequence[int], *, now: datetime) -> None:
     """Give readers a subscription row: from now on every send accounts for them, in or out."""
-    if subscriber_ids:
-        connection.execute(
-            insert(subscriptions).on_conflict_do_nothing(),
-            [{"newsletter": newsletter, "subscriber_id": found, "created_at": now} for found in subscriber_ids],
-        )
+    rows = [{"newsletter": newsletter, "subscriber_id": found, "created_at": now} for found in subscriber_ids]
+    insert_new(connection, subscriptions, rows)
 
 
 def record(connection: Connection, newsletter: str, entries: Sequence[tuple[int, Entry]], *, now: datetime) -> None:
     """Append entries, each for a subscriber id, in this order."""
     if entries:
-        connection.execute(plain_insert(consent), [_row(newsletter, i, entry, now) for i, entry in entries])
+        connection.execute(insert(consent), [_row(newsletter, i, entry, now) for i, entry in entries])
 
 
 def histories(connection: Connection, newsletter: str, subscriber_ids: Iterable[int]) -> dict[int, list[Entry]]:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
 from newsletter.audience.consent import EVERYWHERE, Suppressed, Suppression
 from newsletter.store.tables import suppressions
+from newsletter.store.upsert import insert_new
 
 
 def suppress(
@@ -31,14 +31,11 @@ def suppress(
 
 def suppress_many(connection: Connection, entries: Sequence[tuple[str, Suppression]]) -> None:
     """Put many addresses on the list at once."""
-    if entries:
-        connection.execute(
-            insert(suppressions).on_conflict_do_nothing(),
-            [
-                {"address_hash": found, "scope": s.scope, "reason": s.reason.value, "source": s.source, "at": s.at}
-                for found, s in entries
-            ],
-        )
+    rows = [
+        {"address_hash": found, "scope": s.scope, "reason": s.reason.value, "source": s.source, "at": s.at}
+        for found, s in entries
+    ]
+    insert_new(connection, suppressions, rows)
 
 
 def suppressions_of(

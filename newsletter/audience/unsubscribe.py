@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from newsletter.audience import ledger
 from newsletter.audience.addresses import address_hash, normalise
 from newsletter.audience.consent import Entry, Event, deciding
-from newsletter.audience.links import UnsubscribeLink
+from newsletter.audience.links import ReaderLink
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 
@@ -27,9 +27,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-def unsubscribe(
-    store: Store, link: UnsubscribeLink, *, source: Source, now: datetime, actor: str = "reader"
-) -> Outcome:
+def unsubscribe(store: Store, link: ReaderLink, *, source: Source, now: datetime, actor: str = "reader") -> Outcome:
     """Act on a link that `read_unsubscribe` has checked. It takes effect before this returns."""
     with store.write() as connection:
         return _withdraw(connection, link.subscriber_id, link.newsletter, source=source, now=now, actor=actor)

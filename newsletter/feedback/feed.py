@@ -12,7 +12,6 @@ from typing import Any
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
 from newsletter.config import FeedbackSettings
 from newsletter.errors import Refused
@@ -20,6 +19,7 @@ from newsletter.feedback.apply import Applied, apply_messages
 from newsletter.feedback.sns import Forged, Trust, is_loopback, verified
 from newsletter.store.engine import Store
 from newsletter.store.tables import feed_positions
+from newsletter.store.upsert import upsert
 
 PAGE = 1_000
 _TIMEOUT = 60
@@ -81,8 +81,8 @@ def _position(connection: Connection, feed: str, first: str) -> int:
 
 def _remember(connection: Connection, feed: str, following: int, first: str) -> None:
     written = json.dumps({"next": following, "first": first})
-    row = insert(feed_positions).values(feed=feed, position=written)
-    connection.execute(row.on_conflict_do_update(index_elements=["feed"], set_={"position": written}))
+    row = {"feed": feed, "position": written}
+    upsert(connection, feed_positions, row, key=["feed"], changes={"position": written})
 
 
 def _page(base: str, after: int, limit: int) -> tuple[list[dict[str, object]], int]:

@@ -13,7 +13,8 @@ from newsletter.transports.fields import fill
 HTML_LIMIT, HTML_WARNING = 102_000, 90_000
 STYLE_LIMIT, STYLE_WARNING = 16_384, 8_192
 # The longest a merge field can reasonably get.
-LONGEST = {"first_name": "M" * 40, "unsubscribe_url": "https://" + "u" * 240}
+URLS = ("unsubscribe_url", "preferences_url", "vote_url")
+LONGEST = {"first_name": "M" * 40, **dict.fromkeys(URLS, "https://" + "u" * 240)}
 
 
 def size_html(examined: Examined) -> Iterator[Finding]:

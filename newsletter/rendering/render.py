@@ -14,6 +14,7 @@ from newsletter.rendering.readtime import minutes
 from newsletter.rendering.theme import IssueView, Theme, load_theme
 
 UNSUBSCRIBE = "{{unsubscribe_url}}"
+PREFERENCES = "{{preferences_url}}"
 
 
 def build_issue(workspace: Workspace, resolved: ResolvedIssue) -> Build:
@@ -38,6 +39,7 @@ def build_issue(workspace: Workspace, resolved: ResolvedIssue) -> Build:
         minutes=minutes("\n".join(sections)),
         archive_url=f"{archive}/{resolved.id}",
         unsubscribe_url=UNSUBSCRIBE,
+        preferences_url=PREFERENCES,
         why_receiving=settings.why_receiving,
         organisation=settings.organisation,
         postal_address=settings.postal_address,

@@ -47,6 +47,7 @@ class IssueView:
     minutes: int
     archive_url: str
     unsubscribe_url: str
+    preferences_url: str
     why_receiving: str
     organisation: str
     postal_address: str

@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
 from newsletter.store.tables import approvals
+from newsletter.store.upsert import insert_new
 
 
 def approve(connection: Connection, build: str, *, person: str, now: datetime) -> None:
     """Record that `person` approved this build; a second yes of the same person changes nothing."""
-    row = insert(approvals).values(build=build, person=person, at=now)
-    connection.execute(row.on_conflict_do_nothing())
+    insert_new(connection, approvals, [{"build": build, "person": person, "at": now}])
 
 
 def approved_by(connection: Connection, build: str) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from newsletter.audience.links import sign_unsubscribe
+from newsletter.audience.links import PATHS, Purpose, sign_reader
 from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import Build
 from newsletter.store.keys import KeyRing
@@ -63,10 +63,19 @@ class Fields:
     newsletter: str
     send_id: str
     public_url: str
+    wanted: frozenset[str] = frozenset()  # fields that the mail uses; signing links nobody follows would cost time
 
     def of(self, subscriber_id: int, first_name: str | None) -> dict[str, str]:
-        token = sign_unsubscribe(self.ring, subscriber_id, self.newsletter, self.send_id)
-        return {"first_name": first_name or "", "unsubscribe_url": f"{self.public_url}/u/{token}"}
+        found = {"first_name": first_name or "", "unsubscribe_url": self._link(Purpose.UNSUBSCRIBE, subscriber_id)}
+        if "preferences_url" in self.wanted:
+            found["preferences_url"] = self._link(Purpose.PREFERENCES, subscriber_id)
+        if "vote_url" in self.wanted:
+            found["vote_url"] = self._link(Purpose.VOTE, subscriber_id)
+        return found
+
+    def _link(self, purpose: Purpose, subscriber_id: int) -> str:
+        token = sign_reader(self.ring, purpose, subscriber_id, self.newsletter, self.send_id)
+        return f"{self.public_url}/{PATHS[purpose]}/{token}"
 
 
 def _frozen(build: Build) -> Mapping[str, object]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from newsletter.store.tables import pace
+from newsletter.store.upsert import upsert
 
 SLOWER = 0.7
 FASTER = 0.05  # of what the provider allows, after each clean minute
@@ -32,8 +32,8 @@ class Slot:
 
 def open_pace(connection: Connection, scope: str, rate: float) -> None:
     """Start from the rate the provider allows; slots already given to others stay given."""
-    row = insert(pace).values(scope=scope, next_slot=0.0, rate=rate)
-    connection.execute(row.on_conflict_do_update(index_elements=["scope"], set_={"rate": rate}))
+    row = {"scope": scope, "next_slot": 0.0, "rate": rate}
+    upsert(connection, pace, row, key=["scope"], changes={"rate": rate})
 
 
 def reserve(connection: Connection, scope: str, readers: int) -> Slot:

@@ -28,6 +28,7 @@ from newsletter.sending.prepare import prepare
 from newsletter.sending.sends import NewSend, Send, State, create, get, move, of_issue, somebody_has, unfinished
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
+from newsletter.transports.fields import used_in
 from newsletter.transports.mail import Quota, Transport
 
 
@@ -79,7 +80,7 @@ def send_issue(
     for other in earlier:
         recover(store, workspace.locks, other.id, now=now(), idempotent=transport.idempotent)
     with store.write() as connection:
-        wanted = NewSend(name, build.issue, build.hash, transport.name, person, waived_date)
+        wanted = NewSend(name, build.issue, build.hash, transport.name, person, waived_date, scope=transport.scope)
         send = unfinished(connection, build.issue) or _new(connection, wanted, rest=rest, now=now())
         if send.build != build.hash:
             raise Refused(f"Send {send.id} of another build has just begun. Run the command again to go on with it.")
@@ -89,7 +90,8 @@ def send_issue(
             send = move(connection, send, State.PREPARING)
             prepare(connection, send, settings, batch_size=batch_size(transport, quota), now=now())
         send = move(connection, send, State.SENDING)
-    fields = Fields(ring, name, send.id, public_url_of(build, workspace.settings.public_url))
+    url = public_url_of(build, workspace.settings.public_url)
+    fields = Fields(ring, name, send.id, url, wanted=used_in(mail.subject, mail.html, mail.text))
     dispatch(
         Job(
             store=store,
@@ -125,6 +127,11 @@ def _refuse_other_way(send: Send, transport: Transport) -> None:
             f'Send {send.id} of issue {send.issue} began with [transport] kind = "{send.transport}", and now it is '
             f'"{transport.name}". Set it back (in config.toml, or NEWSLETTER_TRANSPORT__KIND={send.transport}) to go '
             f"on, or end it with: newsletter sends cancel {send.id}"
+        )
+    if send.scope is not None and send.scope != transport.scope:
+        raise Refused(
+            f"Send {send.id} of issue {send.issue} began at {send.scope}, and the settings now lead to "
+            f"{transport.scope}. Set them back to go on, or end it with: newsletter sends cancel {send.id}"
         )
 
 

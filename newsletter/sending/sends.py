@@ -60,6 +60,8 @@ class Send:
     created_at: datetime
     first_handover_at: datetime | None
     settled_at: datetime | None
+    scope: str | None = None  # the account of that transport; None in sends older than this column
+    segment: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -76,6 +78,8 @@ class NewSend:
     transport: str
     person: str
     date_waived: bool
+    scope: str | None = None
+    segment: str | None = None
 
 
 def create(connection: Connection, wanted: NewSend, now: datetime) -> Send:

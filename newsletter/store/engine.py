@@ -1,7 +1,8 @@
-"""The database, opened once: SQLite with WAL, foreign keys and full synchronisation.
+"""The database, opened once: SQLite (WAL, foreign keys, full synchronisation) or PostgreSQL.
 
-Two doors: `read()` for queries, `write()` for changes. A write takes the lock at once (BEGIN IMMEDIATE), so two
-writers queue up instead of failing half-way, and nothing is open across a network call because each is a `with` block.
+Two doors: `read()` for queries, `write()` for changes. A write takes the one write lock at its start (BEGIN IMMEDIATE,
+or an advisory lock), so two writers queue up instead of failing half-way, what one reads before it writes is still true
+when it writes, and nothing is open across a network call because each is a `with` block.
 """
 
 from __future__ import annotations
@@ -9,40 +10,58 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from newsletter.errors import StoreError
 
 BUSY_TIMEOUT_MS = 30_000
+_WRITE_LOCK = 7_238_511  # any number that is always the same: PostgreSQL's advisory locks are named by numbers
 
 
 class Store:
     """The database of a workspace."""
 
     def __init__(self, url: str) -> None:
-        """`url` is an SQLAlchemy address with an absolute path; the folder is made when it is missing."""
-        self.url = url
-        database = make_url(url).database
-        if database:
-            _make_folder(Path(database).parent)
-        self.engine = create_engine(url)
-        _speak_sqlite(self.engine)
+        """`url` is an SQLAlchemy address; a missing SQLite file and its folder are made."""
+        self.url = make_url(url).render_as_string(hide_password=True)
+        self.is_postgresql = url.startswith("postgresql")
+        if self.is_postgresql:
+            self.engine = create_engine(url, pool_pre_ping=True, connect_args={"options": "-c timezone=UTC"})
+        else:
+            _make_folder(Path(make_url(url).database or "").parent)
+            self.engine = create_engine(url)
+            _speak_sqlite(self.engine)
+        # Threads of one process queue here in order; SQLite itself lets them collide and try again by chance.
+        self._turn = Lock()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; changes made in it are rolled back."""
-        with self._errors_for_people(), self.engine.connect() as connection:
+        options = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
+        with self._errors_for_people(), self.engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its start; it commits, or on an error leaves no trace."""
-        with self._errors_for_people(), self.engine.connect().execution_options(write=True) as connection:
-            with connection.begin():
+        with self._errors_for_people(), self._my_turn(), self.engine.connect() as connection:
+            with connection.execution_options(write=True).begin():
+                if self.is_postgresql:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITE_LOCK})
                 yield connection
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise StoreError(f"This process is writing to {self.url} already and does not come to an end. Try again.")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -51,17 +70,31 @@ class Store:
     def _errors_for_people(self) -> Iterator[None]:
         try:
             yield
-        except DatabaseError as error:
-            text = str(error.orig)
-            if "no such table" in text or "no such column" in text:
-                raise StoreError("The database is not of this version. Run: newsletter db upgrade") from error
-            if "not a database" in text or "malformed" in text:
-                raise StoreError(f"{self.url} is not a usable SQLite database: {text}.") from error
-            if "is locked" in text:
-                raise StoreError(f"Another process is writing to {self.url} and does not let go. Try again.") from error
-            if "disk is full" in text or "readonly" in text or "unable to open" in text:
-                raise StoreError(f"{self.url} cannot be written: {text}.") from error
-            raise
+        except DBAPIError as error:
+            problem = self._in_words(str(error.orig))
+            if problem is None:
+                raise
+            raise StoreError(problem) from error
+
+    def _in_words(self, said: str) -> str | None:
+        """What a driver's message means for a person; None for what is a defect of ours."""
+        if "no such table" in said or "no such column" in said or "UndefinedTable" in said or "does not exist" in said:
+            if "database" in said and "does not exist" in said:
+                return f"{self.url} cannot be opened: {_first_line(said)}. Create it with: createdb"
+            return "The database is not of this version. Run: newsletter db upgrade"
+        if "not a database" in said or "malformed" in said:
+            return f"{self.url} is not a usable SQLite database: {said}."
+        if "is locked" in said:
+            return f"Another process is writing to {self.url} and does not let go. Try again."
+        if "disk is full" in said or "readonly" in said or "unable to open" in said or "No space left" in said:
+            return f"{self.url} cannot be written: {said}."
+        if "connection failed" in said or "server closed the connection" in said or "connection is closed" in said:
+            return f"{self.url} cannot be reached: {_first_line(said)}. Is PostgreSQL running, and the address right?"
+        return None
+
+
+def _first_line(said: str) -> str:
+    return said.strip().splitlines()[0].rstrip(".") if said.strip() else "no reason given"
 
 
 def _make_folder(folder: Path) -> None:
@@ -77,7 +110,9 @@ def _speak_sqlite(engine: Engine) -> None:
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late for a lock
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+        # secure_delete: what is erased is overwritten, not only forgotten.
+        settings = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON")
+        for pragma in (*settings, f"busy_timeout={BUSY_TIMEOUT_MS}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

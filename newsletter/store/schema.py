@@ -15,7 +15,7 @@ from newsletter.store.engine import Store
 if TYPE_CHECKING:
     from alembic.config import Config
 
-VERSION = "0001"  # the newest migration in migrations/versions; a test holds the two together
+VERSION = "0002"  # the newest migration in migrations/versions; a test holds the two together
 
 
 def upgrade(store: Store) -> None:
@@ -35,6 +35,12 @@ def is_current(store: Store) -> bool:
             return False
         found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
         return found == VERSION
+
+
+def is_empty(store: Store) -> bool:
+    """Whether nothing was ever stored: a database that may be made ready without asking."""
+    with store.read() as connection:
+        return not inspect(connection).get_table_names()
 
 
 def alembic_config() -> Config:

@@ -84,6 +84,9 @@ subscribers = Table(
     Column("lang", String(35)),
     Column("created_at", Instant, nullable=False),
     Column("erased_at", Instant),
+    Column("pending_address", Text),  # asked for as the new one, not yet confirmed from there
+    Column("pending_hash", String(80)),
+    Column("batch_id", Id),  # the import that made the row; undoing it blanks the row again
 )
 
 subscriptions = Table(
@@ -92,6 +95,8 @@ subscriptions = Table(
     Column("newsletter", String(64), primary_key=True),
     Column("subscriber_id", Id, ForeignKey("subscribers.id"), primary_key=True),
     Column("created_at", Instant, nullable=False),
+    Column("paused_until", Instant),  # the reader's wish; no matter of consent
+    Column("batch_id", Id),
 )
 
 # Append-only: triggers refuse UPDATE and DELETE. Which entry decides: audience/consent.py.
@@ -101,14 +106,16 @@ consent = Table(
     Column("id", Id, primary_key=True),
     Column("subscriber_id", Id, ForeignKey("subscribers.id"), nullable=False),
     Column("newsletter", String(64), nullable=False),
-    Column("purpose", String(16), nullable=False),  # send
+    Column("purpose", String(16), nullable=False),  # send | open-tracking | click-tracking
     Column("event", String(16), nullable=False),  # requested | confirmed | imported | withdrawn | expired | reaffirmed
     Column("basis", String(16)),  # express | soft-opt-in | implied
+    Column("ground", String(16)),  # what an implied basis rests on: purchase | inquiry
     Column("jurisdiction", String(16), nullable=False),
     Column("expires_at", Instant),  # when an implied basis lapses
     Column("wording_version", String(32)),
     Column("wording_hash", String(64)),
     Column("wording_lang", String(35)),
+    Column("policy_version", String(32)),  # the policy in force when the person did it
     Column("source", Text, nullable=False),
     Column("batch_id", Id, ForeignKey("import_batches.id")),
     Column("actor", Text, nullable=False),
@@ -123,10 +130,25 @@ suppressions = Table(
     Column("id", Id, primary_key=True),
     Column("address_hash", String(80), nullable=False),
     Column("scope", String(64), nullable=False),  # a newsletter, or * for all
-    Column("reason", String(16), nullable=False),  # hard-bounce | complaint | unsubscribe | erasure | manual
+    Column("reason", String(16), nullable=False),  # hard-bounce | complaint | unsubscribe | erasure | manual | moved
     Column("source", Text, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("batch_id", Id),
     UniqueConstraint("address_hash", "scope", "reason"),
+)
+
+# A suppression that was lifted: who did it, and why.
+suppression_lifts = Table(
+    "suppression_lifts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("address_hash", String(80), nullable=False, index=True),
+    Column("scope", String(64), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("suppressed_at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("lifted_at", Instant, nullable=False),
 )
 
 import_batches = Table(
@@ -140,6 +162,73 @@ import_batches = Table(
     Column("actor", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Column("counts", Text, nullable=False),  # JSON
+    Column("undone_at", Instant),  # the entries of an undone batch no longer count
+    Column("undone_by", Text),
+)
+
+# What identifies a person beside `subscribers`: deleted at erasure, and after its retention time.
+proofs = Table(
+    "proofs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id"), nullable=False, index=True),
+    Column("consent_id", Id, ForeignKey("consent.id"), index=True),  # the entry it proves
+    Column("kind", String(24), nullable=False),  # visit | former-address | before-import
+    Column("network_address", Text),
+    Column("agent", Text),
+    Column("detail", Text),  # a former address; the profile before an import, as JSON
+    Column("at", Instant, nullable=False),
+    Column("delete_after", Instant, nullable=False, index=True),
+    sqlite_autoincrement=True,  # a link may name a row: its number is never given out twice
+)
+
+# Every text readers agreed to, word for word, by its hash: what the ledger's `wording_hash` stands for.
+wordings = Table(
+    "wordings",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("newsletter", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("lang", String(35), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("first_used", Instant, nullable=False),
+)
+
+# A request to subscribe from a form, until it is confirmed or its time is over.
+signups = Table(
+    "signups",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id"), nullable=False, index=True),
+    Column("newsletters", Text, nullable=False),  # JSON list of names
+    Column("lang", String(35), nullable=False),
+    Column("source", Text, nullable=False),  # which form
+    Column("requested_at", Instant, nullable=False, index=True),
+    Column("confirmed_at", Instant),
+    sqlite_autoincrement=True,  # a link may name a row: its number is never given out twice
+)
+
+# How often a form was used, by keyed hash of the address, network or domain, and by stretch of time.
+form_uses = Table(
+    "form_uses",
+    metadata,
+    Column("bucket", String(100), primary_key=True),
+    Column("window_start", Instant, primary_key=True),
+    Column("uses", Integer, nullable=False),
+)
+
+# -- editorial --------------------------------------------------------------------------------------------------------
+
+# One vote a reader and poll; changing one's mind replaces it.
+votes = Table(
+    "votes",
+    metadata,
+    Column("issue", Text, primary_key=True),
+    Column("poll", String(64), primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id"), primary_key=True),
+    Column("choice", Integer, nullable=False),  # the option's number, from 1
+    Column("at", Instant, nullable=False),
+    Index("ix_votes_tally", "issue", "poll", "choice"),
 )
 
 # -- rendering --------------------------------------------------------------------------------------------------------
@@ -198,6 +287,8 @@ sends = Table(
     Column("state", String(16), nullable=False),
     Column("state_reason", Text),
     Column("transport", String(16), nullable=False),
+    Column("scope", String(120)),  # which account of that transport
+    Column("segment", String(64)),  # only readers of this segment; NULL for all
     Column("person", Text, nullable=False),
     Column("date_waived", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -226,6 +317,54 @@ deliveries = Table(
     CheckConstraint("state IN ('pending', 'in_flight', 'uncertain', 'accepted', 'refused', 'excluded')", name="state"),
     Index("ix_deliveries_work", "send_id", "state", "batch"),
     Index("ix_deliveries_subscriber", "subscriber_id"),
+)
+
+# Mail to one person because of something she, or the law, asked for. `request` makes it once per request.
+service_mails = Table(
+    "service_mails",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("request", String(160), nullable=False, unique=True),
+    Column("kind", String(24), nullable=False),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id"), nullable=False, index=True),
+    Column("newsletter", String(64), nullable=False),
+    Column("reference", Id),  # the row it is about: a sign-up, a proof, a ledger entry
+    Column("detail", Text),  # a policy's version; never anything that identifies a person
+    Column("state", String(16), nullable=False),  # queued | in_flight | accepted | refused | uncertain
+    Column("reason", Text),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("owner", String(32)),
+    Column("message_id", Text),
+    Column("queued_at", Instant, nullable=False),
+    Column("handed_over_at", Instant),
+    CheckConstraint("state IN ('queued', 'in_flight', 'uncertain', 'accepted', 'refused')", name="state"),
+    Index("ix_service_mails_work", "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+# What the archive shows of an issue that went out, and how issues hang together.
+archive = Table(
+    "archive",
+    metadata,
+    Column("issue", Text, primary_key=True),
+    Column("newsletter", String(64), nullable=False),
+    Column("build", String(64), ForeignKey("builds.hash"), nullable=False),
+    Column("date", Date, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("preheader", Text, nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_archive_newsletter", "newsletter", "published_at"),
+)
+
+archive_links = Table(
+    "archive_links",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("from_issue", Text, ForeignKey("archive.issue"), nullable=False, index=True),
+    Column("to_issue", Text, nullable=False, index=True),
+    Column("kind", String(16), nullable=False),  # answers | corrects | follows
+    Column("words", Text, nullable=False),  # JSON: what is said about it
 )
 
 # One row per SES account and Region, shared by every process that sends.
@@ -260,6 +399,7 @@ events = Table(
     Column("occurred_at", Instant, nullable=False),
     Column("applied", String(32), nullable=False),  # what it did: settled, outcome, nothing, unknown-delivery
     Index("ix_events_delivery", "send_id", "subscriber_id"),
+    Index("ix_events_subscriber", "subscriber_id"),
 )
 
 feed_positions = Table(

@@ -43,6 +43,8 @@ FIELDS: dict[str, Field] = {
     for field in (
         Field("first_name", "text", True, "the reader's first name"),
         Field("unsubscribe_url", "url", False, "the reader's own link to unsubscribe"),
+        Field("preferences_url", "url", False, "the reader's own link to her preferences"),
+        Field("vote_url", "url", False, "the reader's own link to the polls of the issue; a poll block adds the rest"),
     )
 }
 
@@ -120,6 +122,11 @@ def compile(template: str, place: Place) -> Compiled:  # noqa: A001 - the word `
 def fill(template: str, fields: Mapping[str, str], place: Place) -> str:
     """A template filled for one reader. For many readers `compile` it first."""
     return compile(template, place).fill(fields)
+
+
+def used_in(*templates: str) -> frozenset[str]:
+    """The names of the fields these templates use."""
+    return frozenset(match[1] for template in templates for match in TOKEN.finditer(template))
 
 
 def archive_values() -> dict[str, str]:

@@ -7,7 +7,7 @@ import base64
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from newsletter.audience.links import UnsubscribeLink, read_unsubscribe, sign_unsubscribe
+from newsletter.audience.links import ReaderLink, read_unsubscribe, sign_unsubscribe
 from newsletter.store.keys import Key, KeyRing
 
 OLD, NEW = Key("s1", b"o" * 48), Key("s2", b"n" * 48)
@@ -23,7 +23,7 @@ SENDS = st.from_regex(r"[a-z2-7]{8}|", fullmatch=True)
 @given(IDS, NAMES, SENDS)
 def test_every_link_we_sign_is_read_back(reader: int, newsletter: str, send: str) -> None:
     token = sign_unsubscribe(RING, reader, newsletter, send)
-    assert read_unsubscribe(RING, token) == UnsubscribeLink(reader, newsletter, send)
+    assert read_unsubscribe(RING, token) == ReaderLink(reader, newsletter, send)
 
 
 def test_a_token_is_short_url_safe_and_holds_no_address() -> None:
@@ -36,7 +36,7 @@ def test_a_link_signed_with_an_older_key_still_works() -> None:
     old = sign_unsubscribe(KeyRing(RING.hash, (OLD,)), 42, "daily", "abcd2345")
     assert old.startswith("s1.")
     assert TOKEN.startswith("s2.")
-    assert read_unsubscribe(RING, old) == UnsubscribeLink(42, "daily", "abcd2345")
+    assert read_unsubscribe(RING, old) == ReaderLink(42, "daily", "abcd2345")
 
 
 def test_a_link_whose_key_is_gone_or_swapped_is_not_read() -> None:

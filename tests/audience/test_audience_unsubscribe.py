@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from newsletter.audience.links import UnsubscribeLink, read_unsubscribe, sign_unsubscribe
+from newsletter.audience.links import ReaderLink, read_unsubscribe, sign_unsubscribe
 from newsletter.audience.select import verdicts
 from newsletter.audience.unsubscribe import Outcome, unsubscribe
 from newsletter.errors import InputError
@@ -19,7 +19,7 @@ def entries(newsroom: Any) -> int:
         return int(connection.scalar(select(func.count()).select_from(consent)) or 0)
 
 
-def link_of(newsroom: Any, address: str) -> UnsubscribeLink:
+def link_of(newsroom: Any, address: str) -> ReaderLink:
     with newsroom.app.store.read() as connection:
         query = select(subscribers.c.id).where(subscribers.c.address_hash == newsroom.hash(address))
         found = connection.scalar(query)
@@ -54,7 +54,7 @@ def test_leaving_twice_is_leaving_once(newsroom: Any) -> None:
 def test_a_link_to_nobody_or_to_another_newsletter_is_harmless(newsroom: Any) -> None:
     newsroom.imports("email\nalice@example.com\n")
     before = entries(newsroom)
-    for link in (UnsubscribeLink(999, "daily", "abcd2345"), UnsubscribeLink(1, "weekly", "abcd2345")):
+    for link in (ReaderLink(999, "daily", "abcd2345"), ReaderLink(1, "weekly", "abcd2345")):
         assert unsubscribe(newsroom.app.store, link, source="one-click", now=newsroom.now) is Outcome.UNKNOWN
     assert entries(newsroom) == before
 

@@ -28,8 +28,9 @@ def test_it_begins_with_subject_date_and_where_to_read_online(workspace: Path) -
 
 
 def test_it_ends_with_the_way_out_and_the_address(workspace: Path) -> None:
-    tail = build(workspace, CTA).text.rstrip().splitlines()[-3:]
-    assert tail == ["Unsubscribe: {{unsubscribe_url}}", "", "The Meridian, 1 Example Street, Springfield"]
+    tail = build(workspace, CTA).text.rstrip().splitlines()[-4:]
+    links = ["Unsubscribe: {{unsubscribe_url}}", "Preferences: {{preferences_url}}"]
+    assert tail == [*links, "", "The Meridian, 1 Example Street, Springfield"]
 
 
 def test_links_are_footnotes_under_their_section_numbered_through_the_issue(workspace: Path) -> None:

@@ -15,7 +15,7 @@ from fastapi import Depends, FastAPI, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from newsletter.app import App
-from newsletter.audience.links import UnsubscribeLink, read_unsubscribe
+from newsletter.audience.links import ReaderLink, read_unsubscribe
 from newsletter.audience.unsubscribe import unsubscribe
 from newsletter.web.public.body import form_fields
 from newsletter.web.public.pages import Pages
@@ -42,7 +42,7 @@ def add_leaving(site: FastAPI, app: App, pages: Pages) -> None:
         return _page(pages, "unsubscribed.html", link) if link else _incomplete(pages)
 
 
-def _page(pages: Pages, template: str, link: UnsubscribeLink) -> HTMLResponse:
+def _page(pages: Pages, template: str, link: ReaderLink) -> HTMLResponse:
     # A newsletter that was given up since is still named, by the word its links carry.
     newsletter = pages.newsletters.get(link.newsletter)
     return pages.show(template, newsletter=newsletter, name=newsletter.name if newsletter else link.newsletter)

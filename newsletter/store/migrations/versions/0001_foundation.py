@@ -8,10 +8,31 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-APPEND_ONLY = """
+SQLITE = """
 CREATE TRIGGER consent_refuses_{verb} BEFORE {verb} ON consent
 BEGIN SELECT RAISE(ABORT, 'the consent ledger is append-only'); END
 """
+
+
+POSTGRESQL = (
+    """
+CREATE FUNCTION consent_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'the consent ledger is append-only'; END $$
+""",
+    """
+CREATE TRIGGER consent_refuses_change BEFORE UPDATE OR DELETE ON consent
+FOR EACH ROW EXECUTE FUNCTION consent_is_append_only()
+""",
+    """
+CREATE TRIGGER consent_refuses_truncate BEFORE TRUNCATE ON consent
+FOR EACH STATEMENT EXECUTE FUNCTION consent_is_append_only()
+""",
+)
+
+
+def append_only(dialect: str) -> tuple[str, ...]:
+    """The statements that make the database itself refuse to change the ledger."""
+    return POSTGRESQL if dialect == "postgresql" else tuple(SQLITE.format(verb=verb) for verb in ("update", "delete"))
 
 
 def upgrade() -> None:
@@ -207,8 +228,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_deliveries_subscriber", "deliveries", ["subscriber_id"], unique=False)
     op.create_index("ix_deliveries_work", "deliveries", ["send_id", "state", "batch"], unique=False)
-    for verb in ("update", "delete"):
-        op.execute(APPEND_ONLY.format(verb=verb))
+    for statement in append_only(op.get_bind().dialect.name):
+        op.execute(statement)
 
 
 def downgrade() -> None:
