@@ -20,8 +20,15 @@ from enum import StrEnum
 
 from newsletter.config import NewsletterSettings
 
-PURPOSE = "send"
 EVERYWHERE = "*"  # the scope of a suppression that holds for every newsletter
+
+
+class Purpose(StrEnum):
+    """What the consent is for: each is given and taken back by itself."""
+
+    SEND = "send"
+    OPEN_TRACKING = "open-tracking"
+    CLICK_TRACKING = "click-tracking"
 
 
 class Event(StrEnum):
@@ -54,6 +61,7 @@ class Suppressed(StrEnum):
     MANUAL = "manual"
     ERASURE = "erasure"
     UNSUBSCRIBE = "unsubscribe"
+    MOVED = "moved"  # its reader has another address now
 
 
 class Reason(StrEnum):
@@ -64,12 +72,15 @@ class Reason(StrEnum):
     SUPPRESSED_HARD_BOUNCE = "suppressed-hard-bounce"
     SUPPRESSED_MANUAL = "suppressed-manual"
     SUPPRESSED_ERASURE = "suppressed-erasure"
+    SUPPRESSED_MOVED = "suppressed-moved"
     UNSUBSCRIBED = "unsubscribed"
     UNCONFIRMED = "unconfirmed"
     EXPIRED = "expired"
     BASIS_NOT_ACCEPTED = "basis-not-accepted"
     IMPORT_NEEDS_CONFIRMATION = "import-needs-confirmation"
     NO_CONSENT = "no-consent"
+    RECONSENT_OWED = "reconsent-owed"
+    PAUSED = "paused"
 
 
 MAILABLE = "mailable"
@@ -81,12 +92,15 @@ IN_WORDS: dict[str, str] = {
     Reason.SUPPRESSED_HARD_BOUNCE: "the mailbox does not exist or refuses for good",
     Reason.SUPPRESSED_MANUAL: "put on the suppression list by hand",
     Reason.SUPPRESSED_ERASURE: "the address was erased on request",
+    Reason.SUPPRESSED_MOVED: "the reader has another address now",
     Reason.UNSUBSCRIBED: "unsubscribed",
     Reason.UNCONFIRMED: "asked to subscribe but has not confirmed",
     Reason.EXPIRED: "the consent has lapsed",
     Reason.BASIS_NOT_ACCEPTED: "the consent rests on a basis this newsletter's rules do not accept",
     Reason.IMPORT_NEEDS_CONFIRMATION: "imported, and this newsletter wants imports confirmed",
     Reason.NO_CONSENT: "no consent is on record",
+    Reason.RECONSENT_OWED: "has not agreed to the present policy yet",
+    Reason.PAUSED: "paused by the reader for a while",
 }
 
 # The order in which suppressions are looked at, and the reason each gives.
@@ -95,6 +109,7 @@ SUPPRESSION_REASONS: dict[Suppressed, Reason] = {
     Suppressed.HARD_BOUNCE: Reason.SUPPRESSED_HARD_BOUNCE,
     Suppressed.MANUAL: Reason.SUPPRESSED_MANUAL,
     Suppressed.ERASURE: Reason.SUPPRESSED_ERASURE,
+    Suppressed.MOVED: Reason.SUPPRESSED_MOVED,
     Suppressed.UNSUBSCRIBE: Reason.UNSUBSCRIBED,
 }
 
@@ -119,8 +134,17 @@ RULES: dict[str, Rules] = {
 
 
 @dataclass(frozen=True)
+class Wording:
+    """Which text a reader agreed to: its version, the SHA-256 of the text, its language."""
+
+    version: str
+    hash: str
+    lang: str
+
+
+@dataclass(frozen=True)
 class Entry:
-    """One entry of the ledger, for one reader, one newsletter and the purpose of sending."""
+    """One entry of the ledger, for one reader, one newsletter and one purpose."""
 
     event: Event
     occurred_at: datetime
@@ -130,6 +154,9 @@ class Entry:
     basis: Basis | None = None
     expires_at: datetime | None = None
     batch_id: int | None = None
+    ground: str | None = None  # what an implied basis rests on: purchase | inquiry
+    wording: Wording | None = None
+    policy_version: str | None = None  # the policy in force when it happened
 
     def __str__(self) -> str:
         basis = f", basis {self.basis}" if self.basis else ""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, or_, select, update
 
-from newsletter.audience.consent import PURPOSE, Basis, Entry, Event
-from newsletter.store.tables import consent, subscribers, subscriptions
+from newsletter.audience.consent import Basis, Entry, Event, Purpose, Wording
+from newsletter.store.tables import consent, import_batches, subscribers, subscriptions
 from newsletter.store.upsert import insert_new
 
 
@@ -80,17 +80,47 @@ def list_for(connection: Connection, newsletter: str, subscriber_ids: Sequence[i
     insert_new(connection, subscriptions, rows)
 
 
-def record(connection: Connection, newsletter: str, entries: Sequence[tuple[int, Entry]], *, now: datetime) -> None:
+def record(
+    connection: Connection,
+    newsletter: str,
+    entries: Sequence[tuple[int, Entry]],
+    *,
+    now: datetime,
+    purpose: Purpose = Purpose.SEND,
+) -> None:
     """Append entries, each for a subscriber id, in this order."""
     if entries:
-        connection.execute(insert(consent), [_row(newsletter, i, entry, now) for i, entry in entries])
+        rows = [_row(newsletter, i, entry, now) | {"purpose": purpose.value} for i, entry in entries]
+        connection.execute(insert(consent), rows)
 
 
-def histories(connection: Connection, newsletter: str, subscriber_ids: Iterable[int]) -> dict[int, list[Entry]]:
-    """The entries of these readers for one newsletter, oldest first."""
+def record_one(
+    connection: Connection,
+    newsletter: str,
+    subscriber_id: int,
+    entry: Entry,
+    *,
+    now: datetime,
+    purpose: Purpose = Purpose.SEND,
+) -> int:
+    """Append one entry and give its id, which a proof or a link may name."""
+    row = _row(newsletter, subscriber_id, entry, now) | {"purpose": purpose.value}
+    return int(connection.execute(insert(consent).values(row).returning(consent.c.id)).scalar_one())
+
+
+def not_undone() -> ColumnElement[bool]:
+    """Leaves out the entries of imports that were undone."""
+    undone = select(import_batches.c.id).where(import_batches.c.undone_at.is_not(None))
+    return or_(consent.c.batch_id.is_(None), consent.c.batch_id.not_in(undone))
+
+
+def histories(
+    connection: Connection, newsletter: str, subscriber_ids: Iterable[int], purpose: Purpose = Purpose.SEND
+) -> dict[int, list[Entry]]:
+    """The entries of these readers for one newsletter that count, oldest first."""
     query = (
         select(consent)
-        .where(consent.c.newsletter == newsletter, consent.c.purpose == PURPOSE)
+        .where(consent.c.newsletter == newsletter, consent.c.purpose == purpose.value, not_undone())
         .where(consent.c.subscriber_id.in_(list(subscriber_ids)))
         .order_by(consent.c.subscriber_id, consent.c.id)
     )
@@ -104,7 +134,7 @@ def everything_of(
     connection: Connection, subscriber_id: int, newsletter: str | None = None
 ) -> list[tuple[datetime, str, Entry]]:
     """One reader's whole ledger, of one newsletter or all, as (written down at, newsletter, entry), oldest first."""
-    query = select(consent).where(consent.c.subscriber_id == subscriber_id, consent.c.purpose == PURPOSE)
+    query = select(consent).where(consent.c.subscriber_id == subscriber_id, consent.c.purpose == Purpose.SEND.value)
     if newsletter is not None:
         query = query.where(consent.c.newsletter == newsletter)
     rows = connection.execute(query.order_by(consent.c.id))
@@ -139,6 +169,9 @@ def _entry(row: Row[Any]) -> Entry:
         basis=Basis(row.basis) if row.basis else None,
         expires_at=row.expires_at,
         batch_id=row.batch_id,
+        ground=row.ground,
+        wording=Wording(row.wording_version, row.wording_hash, row.wording_lang) if row.wording_hash else None,
+        policy_version=row.policy_version,
     )
 
 
@@ -146,9 +179,13 @@ def _row(newsletter: str, subscriber_id: int, entry: Entry, now: datetime) -> di
     return {
         "subscriber_id": subscriber_id,
         "newsletter": newsletter,
-        "purpose": PURPOSE,
         "event": entry.event.value,
         "basis": entry.basis.value if entry.basis else None,
+        "ground": entry.ground,
+        "wording_version": entry.wording.version if entry.wording else None,
+        "wording_hash": entry.wording.hash if entry.wording else None,
+        "wording_lang": entry.wording.lang if entry.wording else None,
+        "policy_version": entry.policy_version,
         "jurisdiction": entry.jurisdiction,
         "expires_at": entry.expires_at,
         "source": entry.source,

@@ -15,14 +15,15 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, lite
 from newsletter.audience.consent import (
     EVERYWHERE,
     OWN_YES,
-    PURPOSE,
     RULES,
     SUPPRESSION_REASONS,
     Basis,
     Event,
+    Purpose,
     Reason,
     months_before,
 )
+from newsletter.audience.ledger import not_undone
 from newsletter.config import NewsletterSettings
 from newsletter.store.tables import consent, subscribers, subscriptions, suppressions
 
@@ -71,8 +72,9 @@ def _deciding(newsletter: str, subscriber_ids: Sequence[int] | Select[tuple[int]
     )
     history = and_(
         consent.c.newsletter == subscriptions.c.newsletter,
-        consent.c.purpose == PURPOSE,
+        consent.c.purpose == Purpose.SEND.value,
         consent.c.subscriber_id == subscriptions.c.subscriber_id,
+        not_undone(),
     )
     query = (
         select(subscriptions.c.subscriber_id, entry_id.label("entry_id"))

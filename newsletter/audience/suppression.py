@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, insert, select
 
 from newsletter.audience.consent import EVERYWHERE, Suppressed, Suppression
-from newsletter.store.tables import suppressions
+from newsletter.store.tables import suppression_lifts, suppressions
 from newsletter.store.upsert import insert_new
 
 
@@ -36,6 +36,34 @@ def suppress_many(connection: Connection, entries: Sequence[tuple[str, Suppressi
         for found, s in entries
     ]
     insert_new(connection, suppressions, rows)
+
+
+def lift(
+    connection: Connection,
+    address_hash: str,
+    *,
+    reasons: Iterable[Suppressed],
+    scopes: Iterable[str],
+    actor: str,
+    why: str,
+    now: datetime,
+) -> int:
+    """Take an address off the list for these reasons and scopes, and record who did it and why. Gives how many."""
+    table = suppressions.c
+    chosen = (
+        table.address_hash == address_hash,
+        table.reason.in_([Suppressed(reason).value for reason in reasons]),
+        table.scope.in_(list(scopes)),
+    )
+    rows = connection.execute(select(table.scope, table.reason, table.at).where(*chosen)).all()
+    if rows:
+        lifted = {"address_hash": address_hash, "actor": actor, "why": why, "lifted_at": now}
+        connection.execute(
+            insert(suppression_lifts),
+            [{**lifted, "scope": row.scope, "reason": row.reason, "suppressed_at": row.at} for row in rows],
+        )
+        connection.execute(delete(suppressions).where(*chosen))
+    return len(rows)
 
 
 def suppressions_of(
