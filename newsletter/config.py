@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date as Date
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -81,6 +82,13 @@ def _address(value: str) -> str:
     return found.ascii_email or found.normalized
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Line = Annotated[str, AfterValidator(_one_line)]
@@ -144,6 +152,14 @@ class FeedbackSettings(Part):
 
     topics: tuple[str, ...] = ()
     simulator_url: HttpUrl | None = None
+
+    @field_validator("simulator_url")
+    @classmethod
+    def _on_this_machine(cls, url: str | None) -> str | None:
+        host = urlsplit(url).hostname if url else None
+        if host and host != "localhost" and not _is_loopback(host):
+            raise ValueError("must be on this machine, such as http://127.0.0.1:8005.")
+        return url
 
 
 class WebSettings(Part):
@@ -403,7 +419,7 @@ def _settings(config: Document, secrets: Document | None) -> Settings:
     except ValidationError as error:
         raise InputError([*problems, *problems_of(error, sources, Settings)]) from None
     except SettingsError as error:
-        raise InputError([*problems, Problem(Place("environment"), f"{error}.")]) from None
+        raise InputError([*problems, *_unreadable_variables(str(error))]) from None
     if problems:
         raise InputError(problems)
     return settings
@@ -433,6 +449,18 @@ def _unknown_variables() -> list[Problem]:
             remedy = did_you_mean(first, Settings.model_fields)
             problems.append(Problem(Place(f"environment variable {variable}"), f"unknown setting `{first}`.", remedy))
     return problems
+
+
+def _unreadable_variables(said: str) -> list[Problem]:
+    """The variable that was given a bare word where a table or a list belongs; the library names only the field."""
+    found = re.search(r'field "(\w+)"', said)
+    field = found[1] if found else ""
+    variable = f"{ENVIRONMENT_PREFIX}{field.upper()}"
+    if not field or variable not in {name.upper() for name in os.environ}:
+        return [Problem(Place("environment"), f"{said}.")]
+    key = {"transport": "KIND", "store": "URL", "newsletters": "DAILY__NAME"}.get(field, "KEY")
+    remedy = f"Set one of its keys, such as {variable}__{key}, or write it as JSON."
+    return [Problem(Place(f"environment variable {variable}"), f"`{field}` is a table, not a word.", remedy)]
 
 
 def _check_secrets(secrets: Document, path: Path) -> None:

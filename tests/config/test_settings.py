@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from newsletter.config import Settings, find_workspace, open_workspace, shipped
+from newsletter.config import Settings, Workspace, find_workspace, open_workspace, shipped
 from newsletter.errors import InputError, NotFound
 
 MINIMAL = """\
@@ -25,13 +25,13 @@ why_receiving = "You signed up."
 """
 
 
-def _open(root: Path, config: str, secrets: str | None = None) -> None:
+def _open(root: Path, config: str, secrets: str | None = None) -> Workspace:
     root.mkdir(exist_ok=True)
     (root / "config.toml").write_text(config, encoding="utf-8")
     if secrets is not None:
         (root / "secrets.toml").write_text(secrets, encoding="utf-8")
         (root / "secrets.toml").chmod(0o600)
-    open_workspace(root)
+    return open_workspace(root)
 
 
 def _edit(old: str, new: str) -> str:
@@ -75,6 +75,46 @@ def test_a_wrong_variable_is_named_as_the_place(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(InputError) as refused:
         _open(tmp_path, MINIMAL)
     assert str(refused.value).startswith("environment variable NEWSLETTER_TRANSPORT__KIND: `transport.kind` cannot be")
+
+
+def test_a_bare_word_for_a_whole_table_names_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEWSLETTER_TRANSPORT", "ses")
+    with pytest.raises(InputError) as refused:
+        _open(tmp_path, MINIMAL)
+    assert str(refused.value) == (
+        "environment variable NEWSLETTER_TRANSPORT: `transport` is a table, not a word. "
+        "Set one of its keys, such as NEWSLETTER_TRANSPORT__KIND, or write it as JSON."
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["http://simulator.example.com", "http://10.0.0.1:8005", "http://127.0.0.1.example.org"]
+)
+def test_events_are_fetched_from_this_machine_only(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InputError, match="must be on this machine"):
+        _open(tmp_path, f'{MINIMAL}[feedback]\nsimulator_url = "{url}"\n')
+
+
+def test_a_password_in_the_shared_file_is_refused_without_showing_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        _open(tmp_path, MINIMAL + '[store]\nurl = "postgresql://ann:hunter2@db.example.org/news"\n')
+    assert "a password does not belong here" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_database_address_may_stand_with_the_secrets(tmp_path: Path) -> None:
+    url = "postgresql://ann:hunter2@db.example.org/news"
+    workspace = _open(tmp_path, MINIMAL, f'[store]\nurl = "{url}"\n')
+    assert workspace.store_url == url.replace("postgresql:", "postgresql+psycopg:")
+
+
+def test_policies_are_in_the_order_of_their_dates(tmp_path: Path) -> None:
+    older, newer = (
+        f'{{ version = "{v}", effective = {d}, change = "notice", summary = "x" }}'
+        for v, d in (("1", "2024-01-01"), ("2", "2024-02-01"))
+    )
+    with pytest.raises(InputError, match="the oldest first"):
+        _open(tmp_path, MINIMAL + f"policies = [{newer}, {older}]\n")
 
 
 def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

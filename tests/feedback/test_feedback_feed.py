@@ -74,11 +74,6 @@ def test_without_a_simulator_there_is_nothing_to_fetch(app: App) -> None:
     assert pull(app.store, FeedbackSettings(), now=system_clock).received == 0
 
 
-def test_an_address_elsewhere_is_never_asked(app: App) -> None:
-    with pytest.raises(Refused, match="not on this machine"):
-        pull(app.store, FeedbackSettings(simulator_url="http://simulator.example.com"), now=system_clock)
-
-
 def test_nobody_there_and_somebody_else_there_are_said_as_such(app: App, tmp_path: Path) -> None:
     with start(tmp_path / "one", keep_messages=False) as simulator:
         url = simulator.url
