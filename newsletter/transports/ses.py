@@ -1,20 +1,23 @@
 """Amazon SES as a way out: one message a call (`raw`), or fifty readers a call from a stored template (`bulk`).
 
-The sending client makes exactly one attempt. SES has no idempotency token, and botocore's own retries would turn one
-lost answer into several mails; retrying belongs to the ledger. Only questions (GetAccount, templates) are repeated.
+What sends makes exactly one attempt (`ses_wire`): retrying belongs to the ledger. Only questions (GetAccount,
+templates) are repeated.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from newsletter.config import SesSettings
 from newsletter.errors import Refused
@@ -22,6 +25,7 @@ from newsletter.transports import headers, ses_errors
 from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Verdict
 from newsletter.transports.mime import CompiledMail, compiled_mail
 from newsletter.transports.ses_bulk import NamedValue, bulk_template
+from newsletter.transports.ses_wire import SesWire
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
@@ -44,13 +48,22 @@ class SesTransport:
         self.batch_size = _BATCH[settings.mode]
         self.connections = settings.connections
         try:
-            self._sending = self._client(connect_timeout, read_timeout, attempts=1)
-            self._asking = self._client(connect_timeout, read_timeout, attempts=4)
+            keys = _keys(settings)
+            session = botocore.session.get_session()
+            self._asking = self._client(session, keys, timeout=(connect_timeout, read_timeout))
+            self._sending = SesWire(
+                session,
+                self._asking.meta.endpoint_url,
+                settings.region,
+                credentials=keys,
+                connections=settings.connections,
+                timeout=(connect_timeout, read_timeout),
+            )
         except (BotoCoreError, ValueError) as error:
             raise Refused(
                 f"Amazon SES cannot be used as configured: {error} Check [ses] and the AWS settings."
             ) from None
-        endpoint = urlsplit(self._sending.meta.endpoint_url)
+        endpoint = urlsplit(self._asking.meta.endpoint_url)
         usual = f"email.{settings.region}.amazonaws.com"
         self.scope = f"ses:{settings.region}" + ("" if endpoint.netloc == usual else f":{endpoint.netloc}")
         self._last_quota: Quota | None = None
@@ -120,19 +133,14 @@ class SesTransport:
         if len(data) > MAX_MESSAGE:
             return Answer(Verdict.REFUSED, reason=f"The message is {len(data):,} bytes; SES takes {MAX_MESSAGE:,}.")
         try:
-            response = self._sending.send_email(
-                FromEmailAddress=mail.from_address,
-                Destination={"ToAddresses": [recipient.address]},
-                Content={"Raw": {"Data": data}},
-                EmailTags=tags,
-                **self._through(),
+            sent = self._sending.send_raw(
+                mail.from_address, recipient.address, data, tags=tags, through=self._through()
             )
         except (BotoCoreError, ClientError) as error:
             return ses_errors.of_exception(error)
-        message_id = response.get("MessageId")
-        if not message_id:
+        if not sent:
             return Answer(Verdict.UNKNOWN, reason="The answer of SES could not be read.")
-        return Answer(Verdict.ACCEPTED, message_id=message_id)
+        return Answer(Verdict.ACCEPTED, message_id=sent)
 
     def _bulk(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Answer]:
         if len(recipients) > self.batch_size:
@@ -153,21 +161,19 @@ class SesTransport:
             "TemplateData": template.default_data,
             "Headers": list(template.fixed),
         }
-        called = iter(
-            self._bulk_call(
-                FromEmailAddress=template.sender,
-                ReplyToAddresses=[template.reply_to] if template.reply_to else [],
-                DefaultContent={"Template": content},
-                BulkEmailEntries=entries,
-                **self._through(),
-            )
-        )
+        request = {
+            "FromEmailAddress": template.sender,
+            "ReplyToAddresses": [template.reply_to] if template.reply_to else [],
+            "DefaultContent": {"Template": content},
+            "BulkEmailEntries": entries,
+            **self._through(),
+        }
+        called = iter(self._bulk_call(request, len(entries)))
         return [answer or next(called) for answer in answers]
 
-    def _bulk_call(self, **request: Any) -> list[Answer]:
-        count = len(request["BulkEmailEntries"])
+    def _bulk_call(self, request: Mapping[str, object], count: int) -> list[Answer]:
         try:
-            results = self._sending.send_bulk_email(**request).get("BulkEmailEntryResults")
+            results = self._sending.send_bulk(request)
         except (BotoCoreError, ClientError) as error:
             return [ses_errors.of_exception(error, recipients=count)] * count
         if not isinstance(results, list) or len(results) != count:
@@ -205,21 +211,21 @@ class SesTransport:
         left = None if most < 0 else max(0, int(most - float(sent.get("SentLast24Hours", 0))))
         return Quota(rate=rate * self._settings.rate_margin, left_today=left, warnings=tuple(warnings))
 
-    def _client(self, connect_timeout: float, read_timeout: float, *, attempts: int) -> Any:
+    def _client(self, session: Session, keys: Credentials | None, *, timeout: tuple[float, float]) -> Any:
+        """For questions, which may be asked again."""
         settings = self._settings
-        config = Config(
-            retries={"total_max_attempts": attempts, "mode": "standard"},
-            parameter_validation=attempts > 1,  # what is sent is checked here, against maxima botocore does not know
-            max_pool_connections=settings.connections,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-        )
-        keys = {}
-        if settings.endpoint_url and urlsplit(settings.endpoint_url).hostname in _LOOPBACK:
-            # A simulator on this machine needs keys but not real ones, and real ones must not reach it.
-            keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-        session = boto3.session.Session(region_name=settings.region)
-        return session.client("sesv2", endpoint_url=settings.endpoint_url, config=config, **keys)
+        connect, read = timeout
+        retries = {"total_max_attempts": 4, "mode": "standard"}
+        config = Config(retries=retries, connect_timeout=connect, read_timeout=read)
+        given = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key} if keys else {}
+        client = boto3.session.Session(botocore_session=session, region_name=settings.region).client
+        return client("sesv2", endpoint_url=settings.endpoint_url, config=config, **given)
+
+
+def _keys(settings: SesSettings) -> Credentials | None:
+    """A simulator on this machine needs keys but not real ones, and real ones must not reach it."""
+    here = settings.endpoint_url and urlsplit(settings.endpoint_url).hostname in _LOOPBACK
+    return Credentials("local", "local") if here else None
 
 
 def _entry_answer(result: dict[str, str]) -> Answer:
