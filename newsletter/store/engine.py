@@ -13,10 +13,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from newsletter.errors import StoreError
+from newsletter.store.trouble import in_words, shown
 
 BUSY_TIMEOUT_MS = 30_000
 _WRITE_LOCK = 7_238_511  # any number that is always the same: PostgreSQL's advisory locks are named by numbers
@@ -25,14 +26,17 @@ _WRITE_LOCK = 7_238_511  # any number that is always the same: PostgreSQL's advi
 class Store:
     """The database of a workspace."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is an SQLAlchemy address; a missing SQLite file and its folder are made."""
-        self.url = make_url(url).render_as_string(hide_password=True)
-        self.is_postgresql = url.startswith("postgresql")
+    def __init__(self, address: str) -> None:
+        """`address` as SQLAlchemy wants it; a missing SQLite file and its folder are made. Raises StoreError."""
+        url = _parsed(address)
+        self.url = shown(url)
+        self.is_postgresql = url.get_backend_name() == "postgresql"
         if self.is_postgresql:
-            self.engine = create_engine(url, pool_pre_ping=True, connect_args={"options": "-c timezone=UTC"})
+            from newsletter.store.postgresql import postgresql_engine
+
+            self.engine = postgresql_engine(url, wait_ms=BUSY_TIMEOUT_MS)
         else:
-            _make_folder(Path(make_url(url).database or "").parent)
+            _make_folder(Path(url.database or "").parent)
             self.engine = create_engine(url)
             _speak_sqlite(self.engine)
         # Threads of one process queue here in order; SQLite itself lets them collide and try again by chance.
@@ -46,13 +50,18 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its start; it commits, or on an error leaves no trace."""
+    def write(self, *, keep: bool = True) -> Iterator[Connection]:
+        """A transaction that holds the write lock from its start; it commits, or on an error leaves no trace.
+
+        Without `keep` it never leaves one: a rehearsal, in which all is as it would be.
+        """
         with self._errors_for_people(), self._my_turn(), self.engine.connect() as connection:
-            with connection.execution_options(write=True).begin():
+            with connection.execution_options(write=True).begin() as transaction:
                 if self.is_postgresql:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITE_LOCK})
                 yield connection
+                if not keep:
+                    transaction.rollback()
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
@@ -71,30 +80,23 @@ class Store:
         try:
             yield
         except DBAPIError as error:
-            problem = self._in_words(str(error.orig))
+            problem = in_words(error, self.url)
             if problem is None:
                 raise
             raise StoreError(problem) from error
 
-    def _in_words(self, said: str) -> str | None:
-        """What a driver's message means for a person; None for what is a defect of ours."""
-        if "no such table" in said or "no such column" in said or "UndefinedTable" in said or "does not exist" in said:
-            if "database" in said and "does not exist" in said:
-                return f"{self.url} cannot be opened: {_first_line(said)}. Create it with: createdb"
-            return "The database is not of this version. Run: newsletter db upgrade"
-        if "not a database" in said or "malformed" in said:
-            return f"{self.url} is not a usable SQLite database: {said}."
-        if "is locked" in said:
-            return f"Another process is writing to {self.url} and does not let go. Try again."
-        if "disk is full" in said or "readonly" in said or "unable to open" in said or "No space left" in said:
-            return f"{self.url} cannot be written: {said}."
-        if "connection failed" in said or "server closed the connection" in said or "connection is closed" in said:
-            return f"{self.url} cannot be reached: {_first_line(said)}. Is PostgreSQL running, and the address right?"
-        return None
 
-
-def _first_line(said: str) -> str:
-    return said.strip().splitlines()[0].rstrip(".") if said.strip() else "no reason given"
+def _parsed(address: str) -> URL:
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or "@" in (url.host or ""):  # what stands behind the first @ may be a part of the password
+        raise StoreError(
+            "[store] url is not an address such as postgresql://user@host:5432/newsletter. "
+            "In a password write %40 for @, %2F for / and %25 for %."
+        )
+    return url
 
 
 def _make_folder(folder: Path) -> None:

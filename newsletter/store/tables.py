@@ -231,6 +231,29 @@ votes = Table(
     Index("ix_votes_tally", "issue", "poll", "choice"),
 )
 
+# What was last heard of a feed, for conditional requests.
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("pulled_at", Instant, nullable=False),
+)
+
+# Which story of a feed became which file; an edited story keeps its row.
+feed_entries = Table(
+    "feed_entries",
+    metadata,
+    Column("feed", String(64), primary_key=True),
+    Column("identity", String(64), primary_key=True),  # SHA-256 of the feed's own id
+    Column("story", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # of what the feed said
+    Column("file_sha256", String(64), nullable=False),  # of the file as written: differs once an editor worked on it
+    Column("pulled_at", Instant, nullable=False),
+)
+
 # -- rendering --------------------------------------------------------------------------------------------------------
 
 builds = Table(

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from newsletter.documents import read_toml, validate
@@ -29,6 +30,7 @@ class Origin:
     title: str = ""
     source: str = ""
     url: str = ""
+    day: date | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def take_in(copy: str, origin: Origin, *, is_html: bool | None = None, refuse: C
         for key, value in (("title", title), ("source", origin.source), ("url", origin.url))
         if value
     )
+    if origin.day:
+        front += f"date = {origin.day.isoformat()}\n"
     validate(StoryMeta, read_toml(front, origin.name))
     return Intake(title, body.strip() + "\n", front, done.repairs)
 

@@ -1,4 +1,4 @@
-"""Readers: sign-up to erasure, service mail, votes, the archive."""
+"""Readers: sign-up to erasure, service mail, votes, the archive; feeds."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,25 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table(
+        "feeds",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=True),
+        sa.Column("last_modified", sa.Text(), nullable=True),
+        sa.Column("pulled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_feeds")),
+    )
+    op.create_table(
+        "feed_entries",
+        sa.Column("feed", sa.String(length=64), nullable=False),
+        sa.Column("identity", sa.String(length=64), nullable=False),
+        sa.Column("story", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("file_sha256", sa.String(length=64), nullable=False),
+        sa.Column("pulled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("feed", "identity", name=op.f("pk_feed_entries")),
+    )
     op.create_table(
         "form_uses",
         sa.Column("bucket", sa.String(length=100), nullable=False),
