@@ -1,8 +1,9 @@
-"""Importing readers and choosing the audience at scale, beside a bare loop of csv, email-validator and INSERT.
+"""Importing readers, and the same file again, beside a bare loop of csv, email-validator and INSERT.
 
-Prints one JSON line. The bare loop keeps no ledger, no hashes and no suppressions, and knows nobody twice.
+Prints one JSON line. Each part runs in a process of its own, so that its peak memory is its own. The bare loop keeps no
+ledger, no hashes and no suppressions, and knows nobody twice.
 
-python bench/import_subscribers.py [READERS]
+python bench/import_subscribers.py [READERS] [DATABASE_URL]     (an empty database; default: SQLite in a new folder)
 """
 
 from __future__ import annotations
@@ -11,20 +12,18 @@ import csv
 import json
 import resource
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from email_validator import validate_email
 
-from newsletter.audience.consent import Basis, Suppressed
-from newsletter.audience.explain import count
+from newsletter.audience.consent import Basis
 from newsletter.audience.import_csv import import_csv
-from newsletter.audience.links import read_unsubscribe, sign_unsubscribe
-from newsletter.audience.select import verdicts
-from newsletter.audience.suppression import suppress
 from newsletter.config import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import Key, KeyRing
@@ -44,48 +43,52 @@ SETTINGS = NewsletterSettings(
 )
 
 
-def main(readers: int) -> None:
-    """Import `readers` rows twice, then choose the audience, whole and for one batch."""
-    seconds: dict[str, float] = {}
+def main(readers: int, url: str | None) -> None:
+    """Import `readers` rows twice, then barely."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "readers.csv"
         _write_file(path, readers)
-        store = Store(f"sqlite:///{folder}/bench.db")
-        upgrade(store)
-        for name in ("import", "import_again"):
-            started = time.perf_counter()
-            _import(store, path)
-            seconds[name] = time.perf_counter() - started
-        started = time.perf_counter()
-        _import_barely(path, Path(folder) / "bare.db")
-        seconds["bare_import"] = time.perf_counter() - started
-        with store.write() as connection:
-            for number in range(0, readers, 50):
-                suppress(connection, f"h1:{number:064x}", reason=Suppressed.MANUAL, source="bench", at=NOW)
-        with store.read() as connection:
-            started = time.perf_counter()
-            found = count(connection, "daily", settings=SETTINGS, at=NOW)
-            seconds["count"] = time.perf_counter() - started
-            started = time.perf_counter()
-            rows = connection.execute(verdicts("daily", SETTINGS, NOW)).all()
-            seconds["verdicts_fetched"] = time.perf_counter() - started
-            started = time.perf_counter()
-            for first in range(1, 5_001, 50):
-                batch = verdicts("daily", SETTINGS, NOW, subscriber_ids=range(first, first + 50))
-                connection.execute(batch).all()
-            seconds["verdicts_of_50"] = (time.perf_counter() - started) / 100
+        where = url or f"sqlite:///{folder}/bench.db"
+        found = {part: _apart(part, path, where) for part in ("import", "import_again", "bare_import")}
+    size = {"readers": readers, "database": where.partition(":")[0]}
+    rates = {f"{part}_rows_per_s": round(readers / done["seconds"]) for part, done in found.items()}
+    held = {"write_lock_s": found["import"]["locked"]}
+    peaks = {f"{part}_peak_mib": done["peak_mib"] for part, done in found.items()}
+    ratio = round(found["bare_import"]["seconds"] / found["import"]["seconds"], 2)
+    print(json.dumps({"bench": "import", **size, **rates, **held, **peaks, "ratio": ratio}))
+
+
+def _apart(part: str, path: Path, url: str) -> dict[str, float]:
+    """Run one part in a child process; its seconds and peak memory."""
+    command = [sys.executable, __file__, "--part", part, str(path), url]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout))
+
+
+def _part(part: str, path: Path, url: str) -> None:
+    locked = [0.0, 0.0]
+
+    def watch(stage: str, _rows: int) -> None:
+        if stage == "write":
+            locked[0] = locked[0] or time.perf_counter()
+            locked[1] = time.perf_counter()
+
+    if part == "bare_import":
+        seconds = _timed(lambda: _import_barely(path, path.parent / "bare.db"))
+    else:
+        store = Store(url)
+        if part == "import":
+            upgrade(store)
+        seconds = _timed(lambda: _import(store, path, watch))
         store.close()
-    started = time.perf_counter()
-    tokens = [sign_unsubscribe(RING, number, "daily", "abcd2345") for number in range(1, 100_001)]
-    seconds["sign_100k_links"] = time.perf_counter() - started
-    started = time.perf_counter()
-    assert all(read_unsubscribe(RING, token) for token in tokens)
-    seconds["read_100k_links"] = time.perf_counter() - started
-    shown = {name: round(value, 4) for name, value in seconds.items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    ratio = round(seconds["bare_import"] / seconds["import"], 2)
-    result = {"bench": "import", "readers": len(rows), "mailable": found["mailable"], "ratio": ratio}
-    print(json.dumps({**result, "seconds": shown, "peak_mib": peak}))
+    print(json.dumps({"seconds": seconds, "peak_mib": peak, "locked": round(locked[1] - locked[0], 1)}))
+
+
+def _timed(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 def _write_file(path: Path, readers: int) -> None:
@@ -97,7 +100,7 @@ def _write_file(path: Path, readers: int) -> None:
         )
 
 
-def _import(store: Store, path: Path) -> None:
+def _import(store: Store, path: Path, watch: Callable[[str, int], None]) -> None:
     import_csv(
         store,
         RING,
@@ -108,6 +111,7 @@ def _import(store: Store, path: Path) -> None:
         now=NOW,
         source="bench",
         basis=Basis.EXPRESS,
+        progress=watch,
     )
 
 
@@ -123,4 +127,7 @@ def _import_barely(path: Path, database: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    if sys.argv[1:2] == ["--part"]:
+        _part(sys.argv[2], Path(sys.argv[3]), sys.argv[4])
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000, sys.argv[2] if len(sys.argv) > 2 else None)

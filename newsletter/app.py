@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.config import CONFIG_NAME, SECRETS_NAME, Settings, Workspace, open_workspace, shipped
+from newsletter.config import CONFIG_NAME, SECRETS_NAME, SesSettings, Settings, Workspace, open_workspace, shipped
 from newsletter.errors import Refused, StoreError
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing, check_keys, new_key, read_keys
@@ -40,10 +40,17 @@ class App:
 
     def transport(self) -> Transport:
         """The configured way out. Imported here so that reading commands never load boto3."""
+        return self._transport(self.settings.ses)
+
+    def post(self) -> Transport:
+        """The same way out for service mail: one message a call, since each is one of its kind."""
+        return self._transport(self.settings.ses.model_copy(update={"mode": "raw"}))
+
+    def _transport(self, ses: SesSettings) -> Transport:
         if self.settings.transport.kind == "ses":
             from newsletter.transports.ses import SesTransport
 
-            return SesTransport(self.settings.ses)
+            return SesTransport(ses)
         from newsletter.transports.outbox import OutboxTransport
 
         return OutboxTransport(self.workspace.outbox)

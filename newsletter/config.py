@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date as Date
 from functools import cached_property
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -91,6 +91,7 @@ def _is_loopback(host: str) -> bool:
 
 Zone = Annotated[str, AfterValidator(_zone)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpFeed = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s#]*)?$", max_length=2_000)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Address = Annotated[str, AfterValidator(_address)]
 
@@ -162,6 +163,14 @@ class FeedbackSettings(Part):
         return url
 
 
+class FeedSettings(Part):
+    """A feed whose stories come into the inbox."""
+
+    url: HttpFeed
+    source: Line = ""  # who publishes it
+    limit: int = Field(default=20, ge=1, le=200)  # at most so many new stories a pull
+
+
 class WebSettings(Part):
     """Where `newsletter serve` listens."""
 
@@ -171,6 +180,24 @@ class WebSettings(Part):
     trusted_proxies: tuple[str, ...] = ()
     # Sites (scheme and host) that may show our form in a frame or post to its JSON address.
     form_origins: tuple[HttpUrl, ...] = ()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError:
+                raise ValueError(f'"{proxy}" is no network address such as 127.0.0.1 or 10.0.0.0/8.') from None
+        return proxies
+
+    @field_validator("form_origins")
+    @classmethod
+    def _sites(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if urlsplit(origin).path:
+                raise ValueError(f'"{origin}" must be scheme and host alone, such as https://www.example.org.')
+        return origins
 
 
 class SignupSettings(Part):
@@ -262,6 +289,11 @@ class NewsletterSettings(Part):
         )
 
     @property
+    def write_to(self) -> str:
+        """Where a reader reaches a person."""
+        return self.reply_to or self.from_address
+
+    @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
@@ -282,6 +314,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     signup: SignupSettings = SignupSettings()
     retention: RetentionSettings = RetentionSettings()
+    feeds: dict[Annotated[str, Field(pattern=NAME)], FeedSettings] = {}
     keys: KeySettings = KeySettings()
     newsletters: dict[Annotated[str, Field(pattern=NAME)], NewsletterSettings] = Field(min_length=1)
 
@@ -307,6 +340,15 @@ class Workspace:
     @property
     def issues(self) -> Path:
         return self.root / "issues"
+
+    @property
+    def segments(self) -> Path:
+        return self.root / "segments"
+
+    @property
+    def segment_names(self) -> tuple[str, ...]:
+        """The segments there are: one file each."""
+        return tuple(sorted(path.stem for path in self.segments.glob("*.toml")))
 
     @property
     def builds(self) -> Path:
@@ -404,10 +446,8 @@ class _Sources(Document):
 
 
 def _has_password(url: str) -> bool:
-    try:
-        return urlsplit(url).password is not None
-    except ValueError:
-        return False
+    """By the look of it: what urlsplit makes of an address with # or / in its password hides it."""
+    return re.search(r"://[^:/@]*:[^@]*@|[?&]password=", url) is not None
 
 
 def _settings(config: Document, secrets: Document | None) -> Settings:

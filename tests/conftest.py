@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from databases import Database, database, parametrise, postgresql_server, sqlite_template
 from hypothesis import settings
 
 from newsletter.app import App, open_app
 from newsletter.store.keys import new_key
+
+__all__ = ["database", "postgresql_server", "sqlite_template"]  # fixtures
 
 settings.register_profile("newsletter", deadline=None)  # a slow machine is no counter-example
 settings.load_profile("newsletter")
@@ -48,13 +51,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def make_workspace(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a workspace folder with a config.toml and keys; `extra` is TOML put behind the config."""
+def make_workspace(tmp_path: Path, database: Database) -> Callable[..., Path]:
+    """Makes a workspace folder with a config.toml, keys and a database; `extra` is TOML put behind the config."""
 
     def make(extra: str = "", *, config: str = CONFIG, name: str = "workspace") -> Path:
         root = tmp_path / name
         (root / "issues").mkdir(parents=True)
-        (root / "config.toml").write_text(config + extra, encoding="utf-8")
+        (root / "config.toml").write_text(config + extra + database.give(root), encoding="utf-8")
         secrets = root / "secrets.toml"
         secrets.write_text(f'[keys]\nhash = "{new_key("h1")}"\nsigning = ["{new_key("s1")}"]\n', encoding="utf-8")
         secrets.chmod(0o600)
@@ -70,10 +73,19 @@ def workspace(make_workspace: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def app(workspace: Path) -> Iterator[App]:
-    """An app on a fresh SQLite database, on the morning of 10 October 2024."""
+    """An app on a fresh database, on the morning of 10 October 2024."""
     app = open_app(workspace, now=lambda: NOW)
     yield app
     app.store.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sqlite: is about SQLite; runs on no other database")
+    config.addinivalue_line("markers", "postgresql: is about PostgreSQL; runs on no other database")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    parametrise(metafunc)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -6,18 +6,21 @@ Of a reader's entries one decides:
 2. Otherwise the newest yes of the reader's own, else the newest import, unless an `expired` entry came later.
 3. Otherwise the `expired` entry; else the newest `requested`; else there is nothing.
 
-So a new request or import never weakens a yes. `select.verdicts` says the same in SQL; a property test holds the two
-together. The entries are taken as the ledger has them; `at` only decides what has lapsed.
+So a new request or import never weakens a yes. That entry must satisfy the newsletter's rules and, when it was given
+under others, those too; it must name a policy that still suffices. A pause counts only when nothing else objects.
+`select.verdicts` says the same in SQL; a property test holds the two together. The entries are taken as the ledger has
+them, without those of undone imports; `at` only decides what has lapsed.
 """
 
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from newsletter.audience.policies import sufficient_versions
 from newsletter.config import NewsletterSettings
 
 EVERYWHERE = "*"  # the scope of a suppression that holds for every newsletter
@@ -51,6 +54,13 @@ class Basis(StrEnum):
     EXPRESS = "express"
     SOFT_OPT_IN = "soft-opt-in"
     IMPLIED = "implied"
+
+
+class Ground(StrEnum):
+    """What an implied consent came from. A purchase stands for every dealing: membership, donation, contract too."""
+
+    PURCHASE = "purchase"
+    INQUIRY = "inquiry"
 
 
 class Suppressed(StrEnum):
@@ -116,20 +126,30 @@ SUPPRESSION_REASONS: dict[Suppressed, Reason] = {
 
 @dataclass(frozen=True)
 class Rules:
-    """What a jurisdiction accepts, and after how many months an implied consent without a date of its own lapses."""
+    """What a jurisdiction accepts, and after how many months an implied consent lapses, by what it came from."""
 
     accepted: frozenset[Basis]
-    implied_months: int | None = None
+    months: Mapping[Ground, int] = field(default_factory=dict)
+
+    def term(self, ground: str | None, *, dated: bool) -> int | None:
+        """The months an implied consent lasts at most. Of an unknown ground the shortest term is assumed.
+
+        One that carries its own date may last the longest term there is: the date says which was meant.
+        """
+        if not self.months:
+            return None
+        known = {found.value: months for found, months in self.months.items()}
+        return known.get(ground or "", max(known.values()) if dated else min(known.values()))
 
 
-# Express consent counts everywhere. German law wants an express declaration; CASL knows express and implied only.
+# Express consent counts everywhere. German law wants an express declaration; CASL knows express and implied only, the
+# latter 24 months after a purchase and 6 after an inquiry (CASL s. 10(9), 10(10), 10(12)).
 RULES: dict[str, Rules] = {
     "gdpr": Rules(frozenset({Basis.EXPRESS, Basis.SOFT_OPT_IN})),
     "uk": Rules(frozenset({Basis.EXPRESS, Basis.SOFT_OPT_IN})),
     "germany": Rules(frozenset({Basis.EXPRESS})),
     "can-spam": Rules(frozenset({Basis.EXPRESS, Basis.SOFT_OPT_IN, Basis.IMPLIED})),
-    # 24 months after a purchase must be given as a date; without one the shorter term, after an inquiry, is assumed.
-    "casl": Rules(frozenset({Basis.EXPRESS, Basis.IMPLIED}), implied_months=6),
+    "casl": Rules(frozenset({Basis.EXPRESS, Basis.IMPLIED}), {Ground.PURCHASE: 24, Ground.INQUIRY: 6}),
 }
 
 
@@ -191,6 +211,7 @@ def may_mail(
     *,
     suppressions: Iterable[Suppression] = (),
     erased: bool = False,
+    paused_until: datetime | None = None,
     settings: NewsletterSettings,
     at: datetime,
 ) -> Decision:
@@ -205,7 +226,18 @@ def may_mail(
     if entry is None:
         return Decision(False, Reason.NO_CONSENT, "the ledger has no entry")
     objection = objection_to(entry, settings, at)
+    if objection is None and paused_until is not None and paused_until > at:
+        return Decision(False, Reason.PAUSED, f"paused until {paused_until:%Y-%m-%d}; {entry}")
     return Decision(objection is None, objection or MAILABLE, str(entry))
+
+
+def may_track(history: Sequence[Entry]) -> bool:
+    """Whether a reader agreed to be measured: `history` is that of the one purpose, oldest first.
+
+    Only her own yes counts, and only until she takes it back: nobody can import it. `select.tracking` is the twin.
+    """
+    entry = deciding([entry for entry in history if entry.event is not Event.IMPORTED])
+    return entry is not None and entry.event in OWN_YES
 
 
 def deciding(history: Sequence[Entry]) -> Entry | None:
@@ -232,23 +264,32 @@ def objection_to(entry: Entry, settings: NewsletterSettings, at: datetime) -> Re
     }
     if entry.event in refusals:
         return refusals[entry.event]
-    rules = RULES[settings.jurisdiction]
-    if lapsed(entry, rules, at):
+    rule_sets = rules_for(entry, settings)
+    if any(lapsed(entry, rules, at) for rules in rule_sets):
         return Reason.EXPIRED
-    if entry.basis not in rules.accepted:
+    if any(entry.basis not in rules.accepted for rules in rule_sets):
         return Reason.BASIS_NOT_ACCEPTED
     if entry.event is Event.IMPORTED and settings.imports == "confirm":
         return Reason.IMPORT_NEEDS_CONFIRMATION
+    sufficient = sufficient_versions(settings, at)
+    if sufficient is not None and entry.policy_version not in sufficient:
+        return Reason.RECONSENT_OWED
     return None
+
+
+def rules_for(entry: Entry, settings: NewsletterSettings) -> list[Rules]:
+    """The rules an entry must satisfy: the newsletter's, and those it was given under, where we know them."""
+    names = {settings.jurisdiction, entry.jurisdiction}
+    return [rules for name, rules in RULES.items() if name in names]
 
 
 def lapsed(entry: Entry, rules: Rules, at: datetime) -> bool:
     """Whether the entry's basis has run out: on its own date, or an implied one by the term of the rules."""
-    if entry.expires_at is not None:
-        return entry.expires_at <= at
-    if entry.basis is Basis.IMPLIED and rules.implied_months is not None:
-        return entry.occurred_at <= months_before(at, rules.implied_months)
-    return False
+    dated = entry.expires_at is not None
+    if entry.expires_at is not None and entry.expires_at <= at:
+        return True
+    months = rules.term(entry.ground, dated=dated) if entry.basis is Basis.IMPLIED else None
+    return months is not None and entry.occurred_at <= months_before(at, months)
 
 
 def months_before(at: datetime, months: int) -> datetime:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from newsletter.audience import ledger
 from newsletter.audience.addresses import address_hash, normalise
-from newsletter.audience.consent import EVERYWHERE, Decision, Reason, may_mail
+from newsletter.audience.consent import Decision, Reason, may_mail
 from newsletter.audience.select import verdicts
 from newsletter.audience.suppression import suppressions_of
 from newsletter.config import NewsletterSettings
@@ -27,15 +27,6 @@ class Explanation:
     mailable: bool
     reason: str
     evidence: str
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One thing that happened to a reader, in plain words."""
-
-    at: datetime
-    newsletter: str  # * for what holds for all
-    words: str
 
 
 def explain(
@@ -55,10 +46,12 @@ def _decide(
     person = ledger.find_subscribers(connection, [hashed]).get(hashed)
     ids = [person.id] if person else []
     histories = ledger.histories(connection, newsletter, ids)
+    pause = ledger.paused_until(connection, newsletter, ids)
     decision = may_mail(
         histories.get(person.id, []) if person else [],
         suppressions=suppressions_of(connection, [hashed], newsletter).get(hashed, []),
         erased=person is not None and person.erased,
+        paused_until=pause.get(person.id) if person else None,
         settings=settings,
         at=at,
     )
@@ -66,24 +59,6 @@ def _decide(
         who = "the reader has no subscription to" if person else "nobody with this address is known to"
         return Decision(False, Reason.NO_CONSENT, f"{who} {newsletter}")
     return decision
-
-
-def timeline(store: Store, keys: KeyRing, address: str, *, newsletter: str | None = None) -> list[Moment]:
-    """Everything on record for an address (of one newsletter, or all), in the order it was written down.
-
-    Raises InputError when it is no address; an unknown address has an empty record.
-    """
-    hashed = address_hash(normalise(address).normal, keys.hash)
-    with store.read() as connection:
-        person = ledger.find_subscribers(connection, [hashed]).get(hashed)
-        suppressed = suppressions_of(connection, [hashed], newsletter).get(hashed, [])
-        recorded = ledger.everything_of(connection, person.id, newsletter) if person else []
-    moments = [Moment(person.created_at, EVERYWHERE, "became known")] if person else []
-    moments += [Moment(at, name, f"{e}; rules: {e.jurisdiction}; by {e.actor}") for at, name, e in recorded]
-    moments += [Moment(found.at, found.scope, f"suppressed: {found}") for found in suppressed]
-    if person and person.erased_at:
-        moments.append(Moment(person.erased_at, EVERYWHERE, "erased on request"))
-    return sorted(moments, key=lambda moment: moment.at)
 
 
 class Count(TypedDict):

@@ -6,42 +6,57 @@ second holds the write lock. One bad row refuses the file, unless the caller wan
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date as Date
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from newsletter.audience.addresses import invisible_character, printable
-from newsletter.audience.claims import Claim, Effect, Intake, count_effects
+from newsletter.audience.cells import DateOrder
+from newsletter.audience.claims import Claim, Effect, Intake, Outcome, Status
 from newsletter.audience.consent import Basis
-from newsletter.audience.csv_table import open_table
-from newsletter.audience.row import LONGEST_SOURCE, Defaults, read_claim
+from newsletter.audience.csv_table import Table, open_table
+from newsletter.audience.csv_text import at_rest
+from newsletter.audience.formats import GENERIC
+from newsletter.audience.row import LONGEST_SOURCE, Defaults, Wrong, holds_address, read_claim
+from newsletter.audience.spool import Spool
 from newsletter.config import NewsletterSettings
 from newsletter.errors import InputError, Place, Problem
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
-from newsletter.store.tables import import_batches
+from newsletter.store.tables import consent, import_batches
 
 CHUNK = 5_000
 MOST_PROBLEMS = 10_000  # listed one by one; beyond that they are only counted
+SAMPLES = 3  # rows kept of each reason
+LEDGER_BEFORE = "ledger_before"  # the newest entry when the import began: how undoing it tells what came later
+Progress = Callable[[str, int], None]  # a stage ("check" or "write") has done so many rows more
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row that was refused or blocked: its line in the file, the address as written, and why."""
+    """One row of the file: its line, the address as written, and why it was refused or blocked, or what it changes."""
 
     row: int
     address: str
     reason: str
+
+
+@dataclass
+class Tally:
+    """How many rows share a reason, and the first of them."""
+
+    count: int = 0
+    samples: list[Row] = field(default_factory=list)
 
 
 @dataclass
@@ -55,21 +70,40 @@ class ImportReport:
     refused: int = 0
     blocked: int = 0
     problems: list[Row] = field(default_factory=list)
+    format: str = GENERIC.name
+    read_as: str = GENERIC.label
+    note: str = ""
+    by_reason: dict[str, dict[str, Tally]] = field(default_factory=dict)  # effect: reason: rows
 
-    def complain(self, row: int, address: str, reason: str) -> None:
-        if len(self.problems) < MOST_PROBLEMS:
-            self.problems.append(Row(row, printable(address), reason))
+    def refuse(self, line: int, address: str, wrong: Wrong) -> None:
+        self.refused += 1
+        self._tally("refused", wrong.kind, line, address, wrong.text)
 
-    def add(self, effects: Counter[str]) -> None:
-        self.new += effects[Effect.NEW]
-        self.changed += effects[Effect.CHANGED]
-        self.unchanged += effects[Effect.UNCHANGED]
-        self.blocked += effects[Effect.BLOCKED]
+    def add(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            effect, claim = outcome.effect.value, outcome.claim
+            setattr(self, effect, getattr(self, effect) + 1)
+            self._tally(effect, outcome.kind, claim.line, claim.address, outcome.reason)
 
     @property
     def counts(self) -> dict[str, int]:
         names = ("new", "changed", "unchanged", "refused", "blocked")
         return {name: getattr(self, name) for name in names}
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` shows."""
+        return asdict(self)
+
+    def _tally(self, effect: str, kind: str, line: int, address: str, reason: str) -> None:
+        tally = self.by_reason.setdefault(effect, {}).setdefault(kind, Tally())
+        tally.count += 1
+        listed = effect in ("refused", Effect.BLOCKED) and len(self.problems) < MOST_PROBLEMS
+        if listed or len(tally.samples) < SAMPLES:
+            row = Row(line, printable(address), reason)
+            if listed:
+                self.problems.append(row)
+            if len(tally.samples) < SAMPLES:
+                tally.samples.append(row)
 
 
 def import_csv(
@@ -84,69 +118,101 @@ def import_csv(
     source: str | None = None,
     basis: Basis | None = None,
     date: Date | None = None,
+    status: Status | None = None,
     mapping: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    format_name: str | None = None,
+    date_order: DateOrder | None = None,
     dry_run: bool = False,
     partial: bool = False,
+    proof_days: int = 1095,
+    progress: Progress | None = None,
 ) -> ImportReport:
     """Import a file for one newsletter. `source`, `basis` and `date` stand in where a row has none of its own.
 
+    `status` is that of every row, whatever the file says. `proof_days` is how long network addresses are kept.
     Raises InputError when the file or an option cannot be used; bad rows are in the report instead.
     """
-    if source and (invisible_character(source) or len(source) > LONGEST_SOURCE):
-        remedy = f"Write at most {LONGEST_SOURCE} plain characters."
-        raise InputError([Problem(Place("--source"), "is too long or holds a control character.", remedy)])
-    defaults = Defaults(keys.hash, settings.zone, now, source=source, basis=basis, date=date)
-    report = ImportReport()
-    intake = Intake(newsletter, settings, actor, now)
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
-        with open_table(path, mapping=mapping or {}, encoding=encoding) as rows:
-            for row in rows:
-                claim = row.problem or read_claim(row.cells, defaults, line=row.line)
-                if isinstance(claim, Claim):
-                    spool.write(claim.to_json() + "\n")
-                else:
-                    report.refused += 1
-                    report.complain(row.line, row.cells.get("email", ""), claim)
+    _check_source(source)
+    defaults = Defaults(keys.hash, settings.zone, now, source, basis, date, status, date_order, newsletter=newsletter)
+    report, step = ImportReport(), progress or _unseen
+    with _no_collecting(), at_rest(path) as file, tempfile.TemporaryFile("w+", encoding="utf-8") as temporary:
+        spool = Spool(temporary, CHUNK)
+        options = {"mapping": mapping or {}, "encoding": encoding, "format_name": format_name, "name": path.name}
+        with open_table(file, **options) as table:  # type: ignore[arg-type]
+            report.format, report.read_as, report.note = table.format.name, table.format.label, table.format.note
+            _check(table, replace(defaults, order_of=table.order_of), spool, report, step)
         if report.refused and not partial:
             return report
-        spool.seek(0)
-        # A reading connection forgets what is written through it: a dry run does everything but keep it.
-        with store.read() if dry_run else store.write() as connection:
-            batch = _open_batch(connection, intake, path, source)
-            _take_all(connection, Intake(newsletter, settings, actor, now, batch), spool, report)
-            counts = json.dumps(report.counts)
-            connection.execute(update(import_batches).where(import_batches.c.id == batch).values(counts=counts))
+        intake = Intake(newsletter, settings, actor, now, proof_days=proof_days)
+        described = {"file_name": path.name, "file_sha256": _digest(file), "source": source or "named in the file"}
+        # A dry run does everything but keep it, so that its numbers are those the import will have.
+        with store.write(keep=not dry_run) as connection:
+            batch = _write(connection, intake, described, spool, report, step)
     report.batch = None if dry_run else batch
     return report
 
 
-def _take_all(connection: Connection, intake: Intake, spool: TextIO, report: ImportReport) -> None:
-    for claims in _chunks(spool):
-        outcomes = intake.take(connection, claims)
-        report.add(count_effects(outcomes))
-        for outcome in outcomes:
-            if outcome.effect is Effect.BLOCKED:
-                report.complain(outcome.claim.line, outcome.claim.address, outcome.reason)
+def _check_source(source: str | None) -> None:
+    problem = remedy = ""
+    if source and (invisible_character(source) or len(source) > LONGEST_SOURCE):
+        problem = "is too long or holds a control character."
+        remedy = f"Write at most {LONGEST_SOURCE} plain characters."
+    elif source and holds_address(source):
+        problem, remedy = "holds an e-mail address; the ledger keeps none.", "Name the form, file or list instead."
+    if problem:
+        raise InputError([Problem(Place("--source"), problem, remedy)])
 
 
-def _chunks(spool: TextIO) -> Iterator[list[Claim]]:
-    while claims := [Claim.from_json(line) for line in islice(spool, CHUNK)]:
-        yield claims
+def _check(table: Table, defaults: Defaults, spool: Spool, report: ImportReport, step: Progress) -> None:
+    """The first pass: every row is a claim in the spool, or refused."""
+    for number, row in enumerate(table.rows, 1):
+        claim = Wrong("not a row", row.problem) if row.problem else read_claim(row.cells, defaults, line=row.line)
+        if isinstance(claim, Claim):
+            spool.add(claim)
+        else:
+            report.refuse(row.line, row.cells.get("email", ""), claim)
+        if number % CHUNK == 0:
+            step("check", CHUNK)
 
 
-def _open_batch(connection: Connection, intake: Intake, path: Path, source: str | None) -> int:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    made = connection.execute(
-        insert(import_batches).values(
-            newsletter=intake.newsletter,
-            file_name=path.name,
-            file_sha256=digest,
-            source=source or "named in the file",
-            actor=intake.actor,
-            at=intake.now,
-            counts="{}",
-        )
-    )
-    return int(made.inserted_primary_key[0])  # type: ignore[index]
+def _write(
+    connection: Connection,
+    intake: Intake,
+    described: dict[str, str],
+    spool: Spool,
+    report: ImportReport,
+    step: Progress,
+) -> int:
+    """The second pass: weigh and write every claim as one batch; its id."""
+    counts = {LEDGER_BEFORE: connection.scalar(select(func.max(consent.c.id))) or 0}
+    row = {**described, "newsletter": intake.newsletter, "actor": intake.actor, "at": intake.now, "counts": "{}"}
+    batch = int(connection.execute(insert(import_batches).values(row).returning(import_batches.c.id)).scalar_one())
+    intake = replace(intake, batch_id=batch)
+    for claims in spool:
+        report.add(intake.take(connection, claims))
+        step("write", len(claims))
+    told = json.dumps({**report.counts, **counts})
+    connection.execute(update(import_batches).where(import_batches.c.id == batch).values(counts=told))
+    return batch
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Millions of small things come and go here without a cycle among them: looking for cycles costs a fifth."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _unseen(_stage: str, _rows: int) -> None:
+    """Nobody watches."""

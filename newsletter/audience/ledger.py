@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, or_, select, update
 
 from newsletter.audience.consent import Basis, Entry, Event, Purpose, Wording
+from newsletter.store.bulk import insert_many
 from newsletter.store.tables import consent, import_batches, subscribers, subscriptions
-from newsletter.store.upsert import insert_new
 
 
 @dataclass(frozen=True)
@@ -44,25 +44,26 @@ class Subscriber:
 
 
 def add_subscribers(
-    connection: Connection, people: Sequence[tuple[str, str, Profile]], *, now: datetime
+    connection: Connection,
+    people: Sequence[tuple[str, str, Profile]],
+    *,
+    now: datetime,
+    batch_id: int | None = None,
 ) -> dict[str, int]:
     """Add people as (address hash, address, profile); those already there stay as they are. Gives ids by hash."""
     if not people:
         return {}
-    rows = [
-        {
-            "address_hash": address_hash,
-            "address": address,
-            "first_name": profile.first_name,
-            "lang": profile.lang,
-            "created_at": now,
-        }
-        for address_hash, address, profile in people
-    ]
-    insert_new(connection, subscribers, rows)
-    query = select(subscribers.c.address_hash, subscribers.c.id)
-    query = query.where(subscribers.c.address_hash.in_([address_hash for address_hash, _, _ in people]))
-    return {row.address_hash: row.id for row in connection.execute(query)}
+    table = subscribers.c
+    last = connection.scalar(select(func.max(table.id))) or 0
+    columns = ("address_hash", "address", "first_name", "lang", "created_at", "batch_id")
+    rows = [(h, address, profile.first_name, profile.lang, now, batch_id) for h, address, profile in people]
+    insert_many(connection, subscribers, columns, rows, new_only=True)
+    query = select(table.address_hash, table.id)
+    ids = {row[0]: row[1] for row in connection.execute(query.where(table.id > last))}
+    there = [h for h, _, _ in people if h not in ids]
+    if there:
+        ids.update({row[0]: row[1] for row in connection.execute(query.where(table.address_hash.in_(there)))})
+    return ids
 
 
 def update_profiles(connection: Connection, profiles: Mapping[int, Profile]) -> None:
@@ -74,10 +75,18 @@ def update_profiles(connection: Connection, profiles: Mapping[int, Profile]) -> 
         )
 
 
-def list_for(connection: Connection, newsletter: str, subscriber_ids: Sequence[int], *, now: datetime) -> None:
+def list_for(
+    connection: Connection,
+    newsletter: str,
+    subscriber_ids: Sequence[int],
+    *,
+    now: datetime,
+    batch_id: int | None = None,
+) -> None:
     """Give readers a subscription row: from now on every send accounts for them, in or out."""
-    rows = [{"newsletter": newsletter, "subscriber_id": found, "created_at": now} for found in subscriber_ids]
-    insert_new(connection, subscriptions, rows)
+    columns = ("newsletter", "subscriber_id", "created_at", "batch_id")
+    rows = [(newsletter, found, now, batch_id) for found in subscriber_ids]
+    insert_many(connection, subscriptions, columns, rows, new_only=True)
 
 
 def record(
@@ -90,8 +99,8 @@ def record(
 ) -> None:
     """Append entries, each for a subscriber id, in this order."""
     if entries:
-        rows = [_row(newsletter, i, entry, now) | {"purpose": purpose.value} for i, entry in entries]
-        connection.execute(insert(consent), rows)
+        rows = [_row(newsletter, purpose, i, entry, now) for i, entry in entries]
+        insert_many(connection, consent, _COLUMNS, rows)
 
 
 def record_one(
@@ -104,7 +113,7 @@ def record_one(
     purpose: Purpose = Purpose.SEND,
 ) -> int:
     """Append one entry and give its id, which a proof or a link may name."""
-    row = _row(newsletter, subscriber_id, entry, now) | {"purpose": purpose.value}
+    row = dict(zip(_COLUMNS, _row(newsletter, purpose, subscriber_id, entry, now), strict=True))
     return int(connection.execute(insert(consent).values(row).returning(consent.c.id)).scalar_one())
 
 
@@ -130,15 +139,24 @@ def histories(
     return found
 
 
-def everything_of(
-    connection: Connection, subscriber_id: int, newsletter: str | None = None
-) -> list[tuple[datetime, str, Entry]]:
-    """One reader's whole ledger, of one newsletter or all, as (written down at, newsletter, entry), oldest first."""
-    query = select(consent).where(consent.c.subscriber_id == subscriber_id, consent.c.purpose == Purpose.SEND.value)
+@dataclass(frozen=True)
+class Recorded:
+    """One entry with where it stands and when it was written down."""
+
+    id: int
+    at: datetime
+    newsletter: str
+    purpose: Purpose
+    entry: Entry
+
+
+def everything_of(connection: Connection, subscriber_id: int, newsletter: str | None = None) -> list[Recorded]:
+    """One reader's whole ledger, of one newsletter or all, for every purpose, oldest first; undone imports included."""
+    query = select(consent).where(consent.c.subscriber_id == subscriber_id)
     if newsletter is not None:
         query = query.where(consent.c.newsletter == newsletter)
     rows = connection.execute(query.order_by(consent.c.id))
-    return [(row.recorded_at, row.newsletter, _entry(row)) for row in rows]
+    return [Recorded(row.id, row.recorded_at, row.newsletter, Purpose(row.purpose), _entry(row)) for row in rows]
 
 
 def find_subscribers(connection: Connection, address_hashes: Iterable[str]) -> dict[str, Subscriber]:
@@ -159,6 +177,14 @@ def listed(connection: Connection, newsletter: str, subscriber_ids: Iterable[int
     return set(connection.scalars(query))
 
 
+def paused_until(connection: Connection, newsletter: str, subscriber_ids: Iterable[int]) -> dict[int, datetime]:
+    """Until when these readers want a pause from the newsletter; those who never did are missing."""
+    query = select(subscriptions.c.subscriber_id, subscriptions.c.paused_until)
+    query = query.where(subscriptions.c.newsletter == newsletter, subscriptions.c.paused_until.is_not(None))
+    query = query.where(subscriptions.c.subscriber_id.in_(list(subscriber_ids)))
+    return {row.subscriber_id: row.paused_until for row in connection.execute(query)}
+
+
 def _entry(row: Row[Any]) -> Entry:
     return Entry(
         Event(row.event),
@@ -175,22 +201,68 @@ def _entry(row: Row[Any]) -> Entry:
     )
 
 
-def _row(newsletter: str, subscriber_id: int, entry: Entry, now: datetime) -> dict[str, object]:
-    return {
-        "subscriber_id": subscriber_id,
-        "newsletter": newsletter,
-        "event": entry.event.value,
-        "basis": entry.basis.value if entry.basis else None,
-        "ground": entry.ground,
-        "wording_version": entry.wording.version if entry.wording else None,
-        "wording_hash": entry.wording.hash if entry.wording else None,
-        "wording_lang": entry.wording.lang if entry.wording else None,
-        "policy_version": entry.policy_version,
-        "jurisdiction": entry.jurisdiction,
-        "expires_at": entry.expires_at,
-        "source": entry.source,
-        "batch_id": entry.batch_id,
-        "actor": entry.actor,
-        "occurred_at": entry.occurred_at,
-        "recorded_at": now,
-    }
+_COLUMNS = (
+    "subscriber_id",
+    "newsletter",
+    "purpose",
+    "event",
+    "basis",
+    "ground",
+    "wording_version",
+    "wording_hash",
+    "wording_lang",
+    "policy_version",
+    "jurisdiction",
+    "expires_at",
+    "source",
+    "batch_id",
+    "actor",
+    "occurred_at",
+    "recorded_at",
+)
+
+
+def _row(newsletter: str, purpose: Purpose, subscriber_id: int, entry: Entry, now: datetime) -> tuple[object, ...]:
+    """An entry as the columns above hold it; plain text, for databases' drivers know no enums."""
+    wording = entry.wording
+    return (
+        subscriber_id,
+        newsletter,
+        purpose.value,
+        entry.event.value,
+        entry.basis.value if entry.basis else None,
+        str(entry.ground) if entry.ground else None,
+        wording.version if wording else None,
+        wording.hash if wording else None,
+        wording.lang if wording else None,
+        entry.policy_version,
+        entry.jurisdiction,
+        entry.expires_at,
+        entry.source,
+        entry.batch_id,
+        entry.actor,
+        entry.occurred_at,
+        now,
+    )
+
+
+def fill_blank(connection: Connection, people: Mapping[int, tuple[str, Profile]], *, batch_id: int | None) -> None:
+    """Give rows that an undone import left blank their address and profile again, by subscriber id."""
+    if people:
+        connection.execute(
+            update(subscribers).where(subscribers.c.id == bindparam("subscriber"), subscribers.c.erased_at.is_(None)),
+            [
+                {"subscriber": i, "address": address, "first_name": p.first_name, "lang": p.lang, "batch_id": batch_id}
+                for i, (address, p) in people.items()
+            ],
+        )
+
+
+def newest_entries(connection: Connection, newsletter: str, subscriber_ids: Iterable[int]) -> dict[int, int]:
+    """The id of each reader's newest entry on getting this newsletter."""
+    if not (chosen := list(subscriber_ids)):
+        return {}
+    query = select(consent.c.subscriber_id, func.max(consent.c.id))
+    query = query.where(consent.c.newsletter == newsletter, consent.c.purpose == Purpose.SEND.value)
+    query = query.where(consent.c.subscriber_id.in_(chosen)).group_by(consent.c.subscriber_id)
+    return {row[0]: row[1] for row in connection.execute(query)}

@@ -28,3 +28,21 @@ def sufficient_versions(settings: NewsletterSettings, at: datetime) -> tuple[str
 def begins(policy: PolicySettings, settings: NewsletterSettings) -> datetime:
     """The first moment of a version."""
     return datetime.combine(policy.effective, time(), settings.zone)
+
+
+def newest_to_tell(settings: NewsletterSettings) -> PolicySettings | None:
+    """The newest version readers must be told of, in force already or not; None when all changes were editorial."""
+    found = [policy for policy in settings.policies if policy.change in ("notice", "reconsent")]
+    return found[-1] if found else None
+
+
+def since(settings: NewsletterSettings, version: str) -> tuple[str, ...]:
+    """That version and all later ones; nothing for a version that is not configured (any more)."""
+    versions = [policy.version for policy in settings.policies]
+    return tuple(versions[versions.index(version) :]) if version in versions else ()
+
+
+def later_of(settings: NewsletterSettings, one: str | None, other: str | None) -> str | None:
+    """The later of two versions; one that is not configured counts as the earliest."""
+    versions = [policy.version for policy in settings.policies]
+    return max(one, other, key=lambda version: versions.index(version) if version in versions else -1)

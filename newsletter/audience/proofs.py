@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert
 
+from newsletter.store.bulk import insert_many
 from newsletter.store.tables import proofs
 
 VISIT = "visit"
@@ -55,6 +56,25 @@ def keep_detail(connection: Connection, subscriber_id: int, kind: str, detail: s
     row = {"subscriber_id": subscriber_id, "kind": kind, "detail": detail, "at": now}
     made = insert(proofs).values(**row, delete_after=now + timedelta(days=days)).returning(proofs.c.id)
     return int(connection.execute(made).scalar_one())
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One thing to keep of a reader, for `keep_many`."""
+
+    subscriber_id: int
+    kind: str
+    consent_id: int | None = None
+    network_address: str | None = None
+    detail: str | None = None
+
+
+def keep_many(connection: Connection, found: Sequence[Proof], *, now: datetime, days: int) -> None:
+    """Keep what an import brings, thousands at once."""
+    columns = ("subscriber_id", "kind", "consent_id", "network_address", "detail", "at", "delete_after")
+    until = now + timedelta(days=days)
+    rows = [(p.subscriber_id, p.kind, p.consent_id, p.network_address, p.detail, now, until) for p in found]
+    insert_many(connection, proofs, columns, rows)
 
 
 def delete_over_age(connection: Connection, now: datetime) -> int:

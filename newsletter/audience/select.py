@@ -7,6 +7,7 @@ moment before hand-over. Per reader it walks one stretch of `ix_consent_current`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +20,29 @@ from newsletter.audience.consent import (
     SUPPRESSION_REASONS,
     Basis,
     Event,
+    Ground,
     Purpose,
     Reason,
+    Rules,
     months_before,
 )
 from newsletter.audience.ledger import not_undone
+from newsletter.audience.policies import sufficient_versions
 from newsletter.config import NewsletterSettings
-from newsletter.store.tables import consent, subscribers, subscriptions, suppressions
+from newsletter.store.tables import Instant, consent, subscribers, subscriptions, suppressions
+
+Some = Sequence[int] | Select[tuple[int]] | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The parts of a verdict, for questions that want more of it than the reason."""
+
+    rows: FromClause  # one per subscription
+    subscriber_id: ColumnElement[int]
+    entry: FromClause  # the entry that decides; all NULL when there is none
+    reason: ColumnElement[Any]  # NULL: may be mailed
+    known: ColumnElement[bool]  # she is not erased: we have her address
 
 
 def verdicts(
@@ -33,36 +50,51 @@ def verdicts(
     settings: NewsletterSettings,
     at: datetime,
     *,
-    subscriber_ids: Sequence[int] | Select[tuple[int]] | None = None,
+    subscriber_ids: Some = None,
 ) -> Select[tuple[int, str | None]]:
     """Columns `subscriber_id` and `reason` (NULL: may be mailed), one row per subscription, ended ones included.
 
     With `subscriber_ids` only those; one who has no subscription to this newsletter gives no row, and is not mailable.
     """
+    judged = judge(newsletter, settings, at, subscriber_ids=subscriber_ids)
+    return select(judged.subscriber_id, judged.reason.label("reason")).select_from(judged.rows)
+
+
+def judge(newsletter: str, settings: NewsletterSettings, at: datetime, *, subscriber_ids: Some = None) -> Judged:
+    """Each subscription with the entry that decides and the reason against it."""
     deciding = _deciding(newsletter, subscriber_ids)
     entry = consent.alias("entry")
-    return select(
-        deciding.c.subscriber_id,
-        case(
-            (or_(subscribers.c.erased_at.is_not(None), subscribers.c.address.is_(None)), literal(Reason.ERASED.value)),
-            else_=func.coalesce(_suppression(newsletter), _objection(entry, settings, at)),
-        ).label("reason"),
-    ).select_from(
-        deciding.join(subscribers, subscribers.c.id == deciding.c.subscriber_id).outerjoin(
-            entry, entry.c.id == deciding.c.entry_id
-        )
+    known = and_(subscribers.c.erased_at.is_(None), subscribers.c.address.is_not(None))
+    objection = _objection(entry, settings, at, paused=deciding.c.paused_until > at)
+    reason = case((known, func.coalesce(_suppression(newsletter), objection)), else_=literal(Reason.ERASED.value))
+    rows = deciding.join(subscribers, subscribers.c.id == deciding.c.subscriber_id)
+    return Judged(
+        rows.outerjoin(entry, entry.c.id == deciding.c.entry_id), deciding.c.subscriber_id, entry, reason, known
     )
 
 
-def _deciding(newsletter: str, subscriber_ids: Sequence[int] | Select[tuple[int]] | None) -> FromClause:
+def tracking(newsletter: str, purpose: Purpose, *, subscriber_ids: Some = None) -> Select[tuple[int]]:
+    """The readers who agreed to be measured for this purpose; the twin of `consent.may_track`."""
+    yes = _last(*OWN_YES)
+    agreed = and_(yes > _last(Event.WITHDRAWN), yes > _last(Event.EXPIRED))
+    query = select(consent.c.subscriber_id).where(
+        consent.c.newsletter == newsletter, consent.c.purpose == purpose.value, not_undone()
+    )
+    if subscriber_ids is not None:
+        query = query.where(consent.c.subscriber_id.in_(subscriber_ids))
+    return query.group_by(consent.c.subscriber_id).having(agreed)
+
+
+def _last(*events: Event) -> ColumnElement[int]:
+    """The newest entry of these events in a reader's history, 0 for none."""
+    wanted = consent.c.event.in_([event.value for event in events])
+    return func.coalesce(func.max(case((wanted, consent.c.id))), 0)
+
+
+def _deciding(newsletter: str, subscriber_ids: Some) -> FromClause:
     """Each subscription with the id of the entry that decides; the twin of `consent.deciding`."""
-
-    def last(*events: Event) -> ColumnElement[int]:
-        wanted = consent.c.event.in_([event.value for event in events])
-        return func.coalesce(func.max(case((wanted, consent.c.id))), 0)
-
-    withdrawn, yes, imported = last(Event.WITHDRAWN), last(*OWN_YES), last(Event.IMPORTED)
-    expired, requested = last(Event.EXPIRED), last(Event.REQUESTED)
+    withdrawn, yes, imported = _last(Event.WITHDRAWN), _last(*OWN_YES), _last(Event.IMPORTED)
+    expired, requested = _last(Event.EXPIRED), _last(Event.REQUESTED)
     entry_id = case(
         (withdrawn > yes, withdrawn),
         (yes > expired, yes),
@@ -76,8 +108,9 @@ def _deciding(newsletter: str, subscriber_ids: Sequence[int] | Select[tuple[int]
         consent.c.subscriber_id == subscriptions.c.subscriber_id,
         not_undone(),
     )
+    paused_until = func.max(subscriptions.c.paused_until).label("paused_until")  # one row a reader: max picks it
     query = (
-        select(subscriptions.c.subscriber_id, entry_id.label("entry_id"))
+        select(subscriptions.c.subscriber_id, entry_id.label("entry_id"), paused_until)
         .select_from(subscriptions.outerjoin(consent, history))
         .where(subscriptions.c.newsletter == newsletter)
         .group_by(subscriptions.c.subscriber_id)
@@ -103,22 +136,55 @@ def _suppression(newsletter: str) -> ColumnElement[str]:
     return case(reasons, value=gravest)
 
 
-def _objection(entry: FromClause, settings: NewsletterSettings, at: datetime) -> ColumnElement[str | None]:
-    """The twin of `consent.objection_to`: what the deciding entry lacks, or NULL."""
-    rules = RULES[settings.jurisdiction]
-    lapsed = entry.c.expires_at <= at
-    if rules.implied_months is not None:
-        term_over = entry.c.occurred_at <= months_before(at, rules.implied_months)
-        implied = and_(entry.c.expires_at.is_(None), entry.c.basis == Basis.IMPLIED.value)
-        lapsed = or_(lapsed, and_(implied, term_over))
-    accepted = func.coalesce(entry.c.basis, "").in_([basis.value for basis in rules.accepted])
+def _objection(
+    entry: FromClause, settings: NewsletterSettings, at: datetime, *, paused: ColumnElement[bool]
+) -> ColumnElement[str | None]:
+    """The twin of `consent.objection_to`: what the deciding entry lacks, or NULL; last of all the pause."""
     conditions: list[tuple[ColumnElement[bool], Any]] = [
         (entry.c.id.is_(None), Reason.NO_CONSENT.value),
         (entry.c.event == Event.WITHDRAWN.value, Reason.UNSUBSCRIBED.value),
         (entry.c.event == Event.REQUESTED.value, Reason.UNCONFIRMED.value),
-        (or_(entry.c.event == Event.EXPIRED.value, lapsed), Reason.EXPIRED.value),
-        (~accepted, Reason.BASIS_NOT_ACCEPTED.value),
+        (or_(entry.c.event == Event.EXPIRED.value, lapsed(entry, settings, at)), Reason.EXPIRED.value),
+        (_not_accepted(entry, settings), Reason.BASIS_NOT_ACCEPTED.value),
     ]
     if settings.imports == "confirm":
         conditions.append((entry.c.event == Event.IMPORTED.value, Reason.IMPORT_NEEDS_CONFIRMATION.value))
+    sufficient = sufficient_versions(settings, at)
+    if sufficient is not None:
+        named = func.coalesce(entry.c.policy_version, "").in_(sufficient)
+        conditions.append((~named, Reason.RECONSENT_OWED.value))
+    conditions.append((paused, Reason.PAUSED.value))
     return case(*conditions, else_=null())
+
+
+def lapsed(entry: FromClause, settings: NewsletterSettings, at: datetime) -> ColumnElement[bool]:
+    """The twin of `consent.lapsed`, under the newsletter's rules and the entry's own."""
+    over = entry.c.expires_at <= at
+    for name, rules in RULES.items():
+        if rules.months:
+            ours = name == settings.jurisdiction
+            term_over = and_(entry.c.basis == Basis.IMPLIED.value, entry.c.occurred_at <= _arisen(entry, rules, at))
+            over = or_(over, term_over if ours else and_(entry.c.jurisdiction == name, term_over))
+    return over
+
+
+def _arisen(entry: FromClause, rules: Rules, at: datetime) -> ColumnElement[datetime]:
+    """The moment since which an implied consent must have arisen to be good still; the twin of `Rules.term`."""
+
+    def before(ground: str | None, *, dated: bool) -> ColumnElement[datetime]:
+        return literal(months_before(at, rules.term(ground, dated=dated) or 0), Instant)
+
+    undated = case((entry.c.expires_at.is_(None), before(None, dated=False)), else_=before(None, dated=True))
+    known = [(entry.c.ground == ground.value, before(ground, dated=False)) for ground in Ground]
+    return case(*known, else_=undated)
+
+
+def _not_accepted(entry: FromClause, settings: NewsletterSettings) -> ColumnElement[bool]:
+    """Whether the basis lacks what the newsletter's rules want, or those the entry was given under."""
+    basis, ours = func.coalesce(entry.c.basis, ""), RULES[settings.jurisdiction].accepted
+    refused: ColumnElement[bool] = basis.not_in([known.value for known in ours])
+    for name, rules in RULES.items():
+        missing = sorted(known.value for known in ours - rules.accepted)
+        if missing:
+            refused = or_(refused, and_(entry.c.jurisdiction == name, basis.in_(missing)))
+    return refused

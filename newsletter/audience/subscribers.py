@@ -15,7 +15,7 @@ from newsletter.audience.claims import Effect, Intake
 from newsletter.audience.consent import Basis
 from newsletter.audience.explain import Explanation, explain
 from newsletter.audience.ledger import Subscriber
-from newsletter.audience.row import Defaults, read_claim
+from newsletter.audience.row import Defaults, Wrong, read_claim
 from newsletter.config import NewsletterSettings
 from newsletter.errors import InputError, NotFound, Place, Problem, Refused
 from newsletter.store.engine import Store
@@ -49,8 +49,8 @@ def add_subscriber(
     """Add a reader by hand, under the rules of an import. Raises InputError for a bad field, Refused when blocked."""
     cells = {"email": address, "first_name": first_name, "lang": lang, "source": source}
     claim = read_claim(cells, Defaults(keys.hash, settings.zone, now, basis=basis, date=date))
-    if isinstance(claim, str):
-        raise InputError([Problem(Place(f'subscriber "{printable(address)}"'), claim)])
+    if isinstance(claim, Wrong):
+        raise InputError([Problem(Place(f'subscriber "{printable(address)}"'), claim.text)])
     with store.write() as connection:
         [outcome] = Intake(newsletter, settings, actor, now).take(connection, [claim])
     if outcome.effect is Effect.BLOCKED:

@@ -11,9 +11,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
+from newsletter.audience.addresses import address_hash, normalise
 from newsletter.audience.consent import EVERYWHERE, Suppressed, Suppression
+from newsletter.errors import InputError, Place, Problem
+from newsletter.store.bulk import insert_many
+from newsletter.store.engine import Store
+from newsletter.store.keys import KeyRing
 from newsletter.store.tables import suppression_lifts, suppressions
-from newsletter.store.upsert import insert_new
 
 
 def suppress(
@@ -29,13 +33,13 @@ def suppress(
     suppress_many(connection, [(address_hash, Suppression(Suppressed(reason), scope, source, at))])
 
 
-def suppress_many(connection: Connection, entries: Sequence[tuple[str, Suppression]]) -> None:
+def suppress_many(
+    connection: Connection, entries: Sequence[tuple[str, Suppression]], *, batch_id: int | None = None
+) -> None:
     """Put many addresses on the list at once."""
-    rows = [
-        {"address_hash": found, "scope": s.scope, "reason": s.reason.value, "source": s.source, "at": s.at}
-        for found, s in entries
-    ]
-    insert_new(connection, suppressions, rows)
+    columns = ("address_hash", "scope", "reason", "source", "at", "batch_id")
+    rows = [(found, s.scope, s.reason.value, s.source, s.at, batch_id) for found, s in entries]
+    insert_many(connection, suppressions, columns, rows, new_only=True)
 
 
 def lift(
@@ -79,3 +83,47 @@ def suppressions_of(
     for row in connection.execute(query):
         found[row.address_hash].append(Suppression(Suppressed(row.reason), row.scope, row.source, row.at))
     return found
+
+
+def suppress_address(
+    store: Store,
+    keys: KeyRing,
+    address: str,
+    *,
+    reason: Suppressed,
+    scope: str,
+    why: str,
+    actor: str,
+    now: datetime,
+) -> bool:
+    """Put an address on the list by hand, known or not; False when it is there already. Raises InputError."""
+    hashed, source = address_hash(normalise(address).normal, keys.hash), f"{_words(why)}; by {actor}"
+    with store.write() as connection:
+        before = {(found.reason, found.scope) for found in suppressions_of(connection, [hashed]).get(hashed, [])}
+        suppress(connection, hashed, reason=reason, source=source, at=now, scope=scope)
+    return (reason, scope) not in before
+
+
+def lift_address(
+    store: Store,
+    keys: KeyRing,
+    address: str,
+    *,
+    reason: Suppressed,
+    scope: str,
+    why: str,
+    actor: str,
+    now: datetime,
+) -> bool:
+    """Take an address off the list by hand, for one reason and scope; whether it was on it. Raises InputError."""
+    hashed = address_hash(normalise(address).normal, keys.hash)
+    with store.write() as connection:
+        return lift(connection, hashed, reasons=[reason], scopes=[scope], actor=actor, why=_words(why), now=now) > 0
+
+
+def _words(why: str) -> str:
+    """The reason a person gives. Raises InputError when it says nothing, or is not plain text."""
+    words = why.strip()
+    if not words or not words.isprintable():
+        raise InputError([Problem(Place("--why"), "must say in plain words why.", "It is kept on record.")])
+    return words

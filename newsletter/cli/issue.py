@@ -86,6 +86,10 @@ def build(context: typer.Context, issue: Issue = None, as_json: AsJson = False) 
     say(f"{plain(made.preheader)}")
     html, text = len(made.files["body.html"]), len(made.files["body.txt"])
     say(f"HTML {html / 1000:,.1f} kB of the 102 kB Gmail shows, text {text / 1000:,.1f} kB.")
+    for variant, segments in made.variants.items():
+        if segments:
+            size = len(made.seen_by(variant).files["body.html"])
+            say(f"For readers in {plain(' and '.join(segments))}: HTML {size / 1000:,.1f} kB.")
     say(f"Build [bold]{made.hash[:12]}[/bold] frozen in {plain(path)}")
 
 

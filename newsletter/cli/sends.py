@@ -32,6 +32,9 @@ def send(
     issue: Issue = None,
     waive: Annotated[list[str] | None, typer.Option(help='RULE="reason": send although this rule objects.')] = None,
     rest: Annotated[bool, typer.Option("--rest", help="Only those who have not had the issue.")] = False,
+    segment: Annotated[
+        str | None, typer.Option(help="Only readers in this segment; the others later, by --rest.")
+    ] = None,
     as_: AsPerson = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,7 +42,7 @@ def send(
     from newsletter.sending.order import Order
 
     app = place(context).open()
-    order = Order(chosen(app, issue), person_named(as_), tuple(waive or ()), rest=rest)
+    order = Order(chosen(app, issue), person_named(as_), tuple(waive or ()), rest=rest, segment=segment)
     _fulfil(app, order, as_json=as_json)
 
 
@@ -84,7 +87,8 @@ def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
         return
     reason = f" ({report['state_reason']})" if report.get("state_reason") else ""
     send, state = report["send"], report["state"]
-    say(f"Send [bold]{send}[/bold] of build {report['build'][:12]}: {state}{plain(reason)}")
+    to = f" to segment {plain(report['segment'])}" if report.get("segment") else ""
+    say(f"Send [bold]{send}[/bold] of build {report['build'][:12]}{to}: {state}{plain(reason)}")
     show_account(report["account"], report["excluded_by"])
     if report["account"]["uncertain"]:
         say(f"Some answers were lost. See who: newsletter sends uncertain {plain(send)}")

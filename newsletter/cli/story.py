@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from newsletter.cli.show import counted, emit_json, plain, say, table
 from newsletter.errors import InputError, Place, Problem
 
 if TYPE_CHECKING:
-    from newsletter.editorial.incoming.intake import Intake
+    from newsletter.editorial.incoming.repairs import Repair
 
 stories = group("story", "The stories issues are made of.")
 
@@ -66,7 +67,7 @@ def import_story(
         repairs = [{"kind": r.kind, "line": r.line, "before": r.before, "after": r.after} for r in intake.repairs]
         emit_json({"story": made, "title": intake.title, "repairs": repairs})
         return
-    _show_repairs(intake)
+    show_repairs(intake.repairs)
     say(plain(intake.file) if path is None else f"Made {plain(path)}: {plain(intake.title)}")
 
 
@@ -84,11 +85,12 @@ def _read(file: str) -> str:
         raise InputError([Problem(where, "is not UTF-8 text.", "Save it as UTF-8.")]) from None
 
 
-def _show_repairs(intake: Intake) -> None:
+def show_repairs(repairs: Sequence[Repair]) -> None:
+    """Every repair with what stood there and what stands there now, and what was found and left."""
     from newsletter.editorial.incoming.symptoms import IN_WORDS
 
-    done = [repair for repair in intake.repairs if repair.after is not None]
-    left = [repair for repair in intake.repairs if repair.after is None]
+    done = [repair for repair in repairs if repair.after is not None]
+    left = [repair for repair in repairs if repair.after is None]
     for repair in done:
         say(f"[bold]{repair.kind}:{repair.line}[/bold] {IN_WORDS[repair.kind]}")
         say(f"  [red]-[/red] {plain(repair.before)}")

@@ -1,7 +1,10 @@
-"""`newsletter subscriber`: readers come in, are looked up, and leave."""
+"""`newsletter subscriber`: readers come in, are looked up, leave, and are taken out into a file."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
@@ -16,9 +19,10 @@ from newsletter.cli.root import group, place
 from newsletter.cli.show import counted, emit_json, err, plain, say, table
 
 if TYPE_CHECKING:
-    from newsletter.audience.import_csv import ImportReport
+    from newsletter.audience.import_csv import ImportReport, Row
+    from newsletter.audience.undo import UndoReport
 
-subscribers = group("subscriber", "Readers: import, add, show, unsubscribe.")
+subscribers = group("subscriber", "Readers: import, export, add, show, unsubscribe.")
 
 Newsletter = Annotated[str | None, typer.Option("--newsletter", "-n", help="Which one (default: the only one).")]
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
@@ -33,16 +37,39 @@ class Basis(StrEnum):
     IMPLIED = "implied"
 
 
+class Status(StrEnum):
+    """What the readers of a file are."""
+
+    SUBSCRIBED = "subscribed"
+    PENDING = "pending"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    SUPPRESSED = "suppressed"
+
+
+class DateOrder(StrEnum):
+    """Which comes first in dates such as 03/04/2024."""
+
+    DAY_FIRST = "day-first"
+    MONTH_FIRST = "month-first"
+
+
 @subscribers.command("import")
 def import_readers(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with an `email` column.")],
-    source: Annotated[str, typer.Option(help="Where these people signed up; kept as evidence.")],
-    basis: Annotated[Basis, typer.Option(help="What their consent rests on.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, or what another program exported.")],
+    source: Annotated[str | None, typer.Option(help="Where these people signed up; kept as evidence.")] = None,
+    basis: Annotated[Basis | None, typer.Option(help="What their consent rests on.")] = None,
     newsletter: Newsletter = None,
     date: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="When they agreed (default: today).")
     ] = None,
+    status: Annotated[Status | None, typer.Option(help="What all of them are, whatever the file says.")] = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="Which program wrote it (default: told by its columns).")
+    ] = None,
+    date_format: Annotated[DateOrder | None, typer.Option(help="For dates such as 03/04/2024.")] = None,
     mapping: Annotated[list[str] | None, typer.Option("--map", help="field=Column, for other column names.")] = None,
     encoding: Annotated[str | None, typer.Option(help="The file's encoding (default: UTF-8).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
@@ -50,35 +77,39 @@ def import_readers(
     as_: AsPerson = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import readers from a CSV file: all of it, or nothing."""
-    from newsletter.audience.consent import Basis as ConsentBasis
+    """Import readers from a file: all of it, or nothing."""
+    from newsletter.audience import cells, claims, consent
     from newsletter.audience.import_csv import import_csv
 
     app = place(context).open()
     name, settings = app.workspace.newsletter(newsletter)
-    report = import_csv(
-        app.store,
-        app.keys,
-        file,
-        newsletter=name,
-        settings=settings,
-        source=source,
-        basis=ConsentBasis(basis),
-        date=date.date() if date else None,
-        mapping=_columns(mapping or []),
-        encoding=encoding,
-        dry_run=dry_run,
-        partial=partial,
-        actor=person_named(as_),
-        now=app.now(),
-    )
+    with _progress(shown=not as_json) as progress:
+        report = import_csv(
+            app.store,
+            app.keys,
+            file,
+            newsletter=name,
+            settings=settings,
+            source=source,
+            basis=consent.Basis(basis) if basis else None,
+            date=date.date() if date else None,
+            status=claims.Status(status) if status else None,
+            mapping=_columns(mapping or []),
+            encoding=encoding,
+            format_name=format_name,
+            date_order=cells.DateOrder(date_format) if date_format else None,
+            dry_run=dry_run,
+            partial=partial,
+            proof_days=app.settings.retention.proof_days,
+            progress=progress,
+            actor=person_named(as_),
+            now=app.now(),
+        )
     kept = report.batch is not None
     if as_json:
-        emit_json({"batch": report.batch, **report.counts, "problems": [asdict(row) for row in report.problems]})
+        emit_json(report.as_json())
     else:
-        _show_import(report, verb="Would import" if dry_run else "Imported" if kept else "Nothing was imported; found")
-        if not kept and not dry_run:
-            say("Mend the rows above, or keep the good ones with --partial.")
+        _show_import(report, dry_run=dry_run)
     raise typer.Exit(0 if kept or (dry_run and not report.refused) else 1)
 
 
@@ -90,17 +121,140 @@ def _columns(mapping: list[str]) -> dict[str, str]:
     return {field.strip(): column.strip() for field, _, column in (pair.partition("=") for pair in mapping)}
 
 
-def _show_import(report: ImportReport, *, verb: str) -> None:
-    for problem in report.problems[:SHOWN_PROBLEMS]:
-        err.print(
-            f"[bold]row {problem.row}[/bold]: {plain(problem.address or '(no address)')}: {plain(problem.reason)}"
-        )
-    if len(report.problems) > SHOWN_PROBLEMS:
-        err.print(f"… and {counted(len(report.problems) - SHOWN_PROBLEMS, 'more row')} (all of them with --json).")
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[str, int], None] | None]:
+    """Two counters on a terminal, rows checked and rows written; elsewhere nothing."""
+    if not shown or not err.is_terminal:
+        yield None
+        return
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    looks = SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*looks, console=err, transient=True) as bar:
+        tasks = {"check": bar.add_task("rows checked", total=None)}
+
+        def step(stage: str, rows: int) -> None:
+            if stage not in tasks:  # what was checked is now written
+                tasks[stage] = bar.add_task("rows written", total=bar.tasks[0].completed or None)
+            bar.advance(tasks[stage], rows)
+
+        yield step
+
+
+def _show_import(report: ImportReport, *, dry_run: bool) -> None:
+    say(f"Read as {plain(report.read_as)}.{' ' if report.note else ''}{plain(report.note)}")
+    kept = report.batch is not None
+    if dry_run:
+        _show_reasons(report)
+    else:
+        _show_problems(report.problems)
+    verb = "Would import" if dry_run else "Imported" if kept else "Nothing was imported; found"
     say(
         f"{verb}: {report.new:,} new, {report.changed:,} changed, {report.unchanged:,} unchanged, "
         f"{report.blocked:,} blocked, {report.refused:,} refused."
     )
+    if kept:
+        say(f"This is import {report.batch}; to take it back: newsletter subscriber undo {report.batch}")
+    elif report.refused:
+        say("Mend the rows above, or keep the good ones with --partial.")
+
+
+def _show_reasons(report: ImportReport) -> None:
+    """What would become of the rows, by effect and reason, with the first rows of each."""
+    rows: list[tuple[str, str, str, str]] = []
+    for effect in report.counts:
+        for kind, tally in report.by_reason.get(effect, {}).items():
+            rows.append((effect, kind, f"{tally.count:,}", ""))
+            rows += [("", "", "", f"row {x.row}: {x.address or '(no address)'} {x.reason}") for x in tally.samples]
+    if rows:
+        table(("", "reason", "rows", "for instance"), rows, right=(2,))
+
+
+def _show_problems(problems: list[Row]) -> None:
+    for problem in problems[:SHOWN_PROBLEMS]:
+        err.print(
+            f"[bold]row {problem.row}[/bold]: {plain(problem.address or '(no address)')}: {plain(problem.reason)}"
+        )
+    if len(problems) > SHOWN_PROBLEMS:
+        err.print(f"… and {counted(len(problems) - SHOWN_PROBLEMS, 'more row')} (all of them with --json).")
+
+
+@subscribers.command()
+def imports(context: typer.Context, newsletter: Newsletter = None, as_json: AsJson = False) -> None:
+    """Every import, the newest first: what it brought, who made it, and whether it was undone."""
+    from newsletter.audience.undo import list_imports
+
+    app = place(context).open()
+    name = app.workspace.newsletter(newsletter)[0] if newsletter else None
+    found = list_imports(app.store, name)
+    if as_json:
+        emit_json({"imports": [asdict(batch) for batch in found]})
+        return
+    rows = []
+    for batch in found:
+        undone = f"{batch.undone_at:%Y-%m-%d} by {batch.undone_by}" if batch.undone_at else ""
+        parts = ("new", "changed", "unchanged", "blocked", "refused")
+        brought = ", ".join(f"{batch.counts[part]:,} {part}" for part in parts if batch.counts.get(part))
+        rows.append((batch.id, f"{batch.at:%Y-%m-%d}", batch.newsletter, batch.file_name, brought, batch.actor, undone))
+    table(("import", "on", "newsletter", "file", "rows", "by", "undone"), rows, right=(0,))
+
+
+@subscribers.command()
+def undo(
+    context: typer.Context,
+    batch: Annotated[int, typer.Argument(metavar="IMPORT", help="Its number, from `subscriber imports`.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    as_: AsPerson = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take an import back, for every reader whom nothing else has touched since."""
+    from newsletter.audience.undo import undo_import
+
+    app = place(context).open()
+    report = undo_import(app.store, batch, actor=person_named(as_), now=app.now(), dry_run=dry_run)
+    if as_json:
+        emit_json(asdict(report))
+    else:
+        _show_undo(report, dry_run=dry_run)
+
+
+def _show_undo(report: UndoReport, *, dry_run: bool) -> None:
+    for kept in report.readers_kept[:SHOWN_PROBLEMS]:
+        err.print(f"kept: {plain(kept.address or '(erased)')}: {plain(kept.reason)}")
+    if report.kept > SHOWN_PROBLEMS:
+        err.print(f"… and {counted(report.kept - SHOWN_PROBLEMS, 'more reader')} (see --json).")
+    say(
+        f"Import {report.batch} {'would be' if dry_run else 'is'} undone for {counted(report.undone, 'reader')}; "
+        f"{report.kept:,} {'would stay' if dry_run else 'stay'} as they are, touched by something else since."
+    )
+
+
+@subscribers.command("export")
+def export_readers(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Where to write (default: standard output).")] = "-",
+    newsletter: Annotated[str | None, typer.Option("--newsletter", "-n", help="Only this one (default: all).")] = None,
+    segment: Annotated[str | None, typer.Option(help="Only readers of this segment.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write readers into a CSV file: who gets what, who does not and why, and what that rests on."""
+    from newsletter.audience.export import export_readers as export
+    from newsletter.audience.export import members_of, new_file
+
+    app = place(context).open()
+    chosen = dict([app.workspace.newsletter(newsletter)]) if newsletter else dict(app.settings.newsletters)
+    at = app.now()
+    members = members_of(app.workspace, segment, chosen, at) if segment else None
+    if file == "-":
+        export(app.store, sys.stdout, newsletters=chosen, at=at, chosen=members)
+        return
+    with new_file(Path(file), force=force) as out:
+        counts = export(app.store, out, newsletters=chosen, at=at, chosen=members)
+    if as_json:
+        emit_json({"file": file, "readers": sum(counts.values()), "newsletters": counts})
+    else:
+        say(f"Wrote {counted(sum(counts.values()), 'row')} to {plain(file)}. It holds addresses: keep it safe.")
 
 
 @subscribers.command()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from newsletter.documents import Document
+from newsletter.documents import Document, did_you_mean
 from newsletter.editorial.definition import IssueDefinition, Sponsor
 from newsletter.editorial.lookback import story_names
 from newsletter.errors import Problem
@@ -12,10 +12,13 @@ from newsletter.errors import Problem
 MOST_SPONSORS = 2
 
 
-def composition_problems(definition: IssueDefinition, document: Document, issue_id: str) -> list[Problem]:
-    """Everything that is wrong with the blocks beside each other."""
-    rules = (_opening, _sponsors, _run_dates, _block_ids, _segments)
+def composition_problems(
+    definition: IssueDefinition, document: Document, issue_id: str, *, segments: Collection[str]
+) -> list[Problem]:
+    """Everything that is wrong with the blocks beside each other; `segments` are the names there are."""
+    rules = (_opening, _sponsors, _run_dates, _block_ids)
     found = [problem for rule in rules for problem in rule(definition, document)]
+    found += _audiences(definition, document, segments)
     return [*found, *_placed_once(definition, document, issue_id)]
 
 
@@ -63,12 +66,14 @@ def _block_ids(definition: IssueDefinition, document: Document) -> Iterator[Prob
             yield Problem(place, f'the id "{name}" stands on line {first} too.', "Give each block its own.")
 
 
-def _segments(definition: IssueDefinition, document: Document) -> Iterator[Problem]:
+def _audiences(definition: IssueDefinition, document: Document, segments: Collection[str]) -> Iterator[Problem]:
+    """A block goes to everybody, or to a segment there is."""
     for index, block in enumerate(definition.blocks):
-        if block.audience is not None:
+        name = block.audience
+        if name is not None and name not in segments:
             place = document.place(["blocks", index, "audience"])
-            remedy = "Remove `audience`: the block then goes to every reader."
-            yield Problem(place, f"segment `{block.audience}` is not defined.", remedy)
+            remedy = did_you_mean(name, segments) or "Make one (docs/segments.md), or remove `audience`."
+            yield Problem(place, f'there is no segment "{name}" in segments/.', remedy)
 
 
 def _placed_once(definition: IssueDefinition, document: Document, issue_id: str) -> Iterator[Problem]:

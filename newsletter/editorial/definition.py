@@ -13,12 +13,14 @@ from pydantic import Field, model_validator
 from newsletter.config import Address
 from newsletter.editorial.fields import (
     BlockId,
+    Closing,
     Day,
     Days,
     FrontMatter,
     ImageName,
     Language,
     Line,
+    Options,
     QuestionId,
     StoryId,
     Url,
@@ -212,6 +214,25 @@ class Cta(BlockBase):
     url: Url
 
 
+class PollBlock(BlockBase):
+    """A question to readers, who vote by the link in their mail."""
+
+    type: Literal["poll"]
+    id: BlockId  # the poll's name within its issue
+    question: Line = Field(min_length=1)
+    options: Options
+    closes: Closing | None = None  # a day means its end
+
+
+class CorrectionBlock(BlockBase):
+    """Puts right what an earlier issue said; the archive shows it on top of that issue."""
+
+    type: Literal["correction"]
+    issue: Words
+    was: Words
+    is_: Words = Field(alias="is")
+
+
 class Divider(BlockBase):
     type: Literal["divider"]
 
@@ -231,6 +252,8 @@ Block = Annotated[
     | Related
     | Sponsor
     | Cta
+    | PollBlock
+    | CorrectionBlock
     | Divider,
     Field(discriminator="type"),
 ]

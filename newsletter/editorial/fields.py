@@ -7,7 +7,7 @@ from datetime import date as Date
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from newsletter.documents import shown
 
@@ -32,6 +32,37 @@ def _day(value: object) -> Date:
         except ValueError:
             pass
     raise ValueError(f"{shown(value)} is not a date. Write it as year-month-day: 2024-10-10.")
+
+
+def _closing(value: object) -> Date | datetime:
+    """A day, or a time of a day; in which zone is not for the file to say."""
+    written = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", written):
+        try:
+            return datetime.fromisoformat(written)
+        except ValueError:
+            pass
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            return value
+        raise ValueError(f"{shown(value)} names a zone. Leave it out: the time is the newsletter's own.")
+    try:
+        return _day(value)
+    except ValueError:
+        raise ValueError(
+            f"{shown(value)} is neither a date nor a time. Write 2024-10-17, or 2024-10-17T18:00:00."
+        ) from None
+
+
+def _options(value: tuple[str, ...]) -> tuple[str, ...]:
+    said = {" ".join(option.split()).casefold() for option in value}
+    if not 2 <= len(value) <= 5:
+        raise ValueError(f"a poll has 2 to 5 of them; here {'is' if len(value) == 1 else 'are'} {len(value)}.")
+    if "" in said:
+        raise ValueError("one of them is empty.")
+    if len(said) < len(value):
+        raise ValueError("two of them say the same.")
+    return value
 
 
 def _story_id(value: str) -> str:
@@ -98,4 +129,6 @@ ImageName = Annotated[str, Field(min_length=1), AfterValidator(_file_name)]
 Days = Annotated[str, AfterValidator(_window)]
 Language = Annotated[str, AfterValidator(_language)]
 Line = Annotated[str, AfterValidator(_one_line)]
+Closing = Annotated[Date | datetime, PlainValidator(_closing)]  # naive: a day, or a time of a day
 Words = Annotated[str, Field(min_length=1)]  # text that cannot be left empty
+Options = Annotated[tuple[Line, ...], AfterValidator(_options)]  # of a poll

@@ -1,7 +1,7 @@
 """Resolves an issue: finds every story and follow-up its blocks mean, and every problem of its files at once.
 
 What was found is frozen into `facts`, which the build's manifest keeps: the stories in each block, and for each
-follow-up who asked, when that went out, and the words said about it.
+follow-up who asked, when that went out, and the words said about it; each poll and each correction.
 """
 
 from __future__ import annotations
@@ -12,14 +12,23 @@ from dataclasses import dataclass, field
 from newsletter.config import CONFIG_NAME, NewsletterSettings, Workspace
 from newsletter.documents import Document, did_you_mean
 from newsletter.editorial.composition import composition_problems
-from newsletter.editorial.definition import Block, FollowUpBlock, IssueDefinition, Stories
+from newsletter.editorial.definition import (
+    Block,
+    CorrectionBlock,
+    FollowUpBlock,
+    IssueDefinition,
+    PollBlock,
+    Stories,
+)
 from newsletter.editorial.library import Heading, Library
 from newsletter.editorial.lookback import Lookback, story_names
+from newsletter.editorial.polls import Poll, closing
 from newsletter.editorial.questions import follow_up
-from newsletter.editorial.resolved import FollowUp, ResolvedBlock, ResolvedIssue
+from newsletter.editorial.resolved import Corrected, FollowUp, ResolvedBlock, ResolvedIssue
 from newsletter.editorial.selection import select_stories
 from newsletter.editorial.sent import read_sent
 from newsletter.editorial.story import Story
+from newsletter.editorial.votes import polls_sent
 from newsletter.errors import InputError, Place, Problem
 from newsletter.store.engine import Store
 
@@ -35,7 +44,7 @@ def resolve(workspace: Workspace, store: Store, issue_id: str) -> ResolvedIssue:
         definition, document = library.definition(issue_id)
     except InputError as error:
         raise InputError(_in_order([*error.problems, *problems])) from None
-    problems += composition_problems(definition, document, issue_id)
+    problems += composition_problems(definition, document, issue_id, segments=workspace.segment_names)
     settings = workspace.settings.newsletters.get(definition.newsletter)
     if settings is None:
         problems.append(_unknown_newsletter(workspace, definition, document))
@@ -71,6 +80,10 @@ class _Draft:
             place = self.document.place(["blocks", index])
             if isinstance(block, FollowUpBlock):
                 yield ResolvedBlock(block, place, follow_up=self._follow_up(index, block, placed))
+            elif isinstance(block, PollBlock):
+                yield ResolvedBlock(block, place, poll=self._poll(index, block))
+            elif isinstance(block, CorrectionBlock):
+                yield ResolvedBlock(block, place, corrected=self._corrected(index, block))
             elif isinstance(block, Stories) and block.select:
                 chosen = self._selected(block, set(placed))
                 placed.update((story.id, story) for story in chosen)
@@ -115,6 +128,36 @@ class _Draft:
             return None
         self.used.update((story.id, story) for story in found.stories)
         return found.follow_up
+
+    def _poll(self, index: int, block: PollBlock) -> Poll | None:
+        issue, zone = self.lookback.issue, self.lookback.sent.zone
+        place = self.document.place(["blocks", index, "closes"])
+        try:
+            closes = closing(block.closes, issued=issue.date, zone=zone)
+        except ValueError as error:
+            self.problems.append(Problem(place, f"`closes`: {error}", "Choose another."))
+            return None
+        poll = Poll(block.id, block.question, block.options, closes)
+        for sent in polls_sent(self.lookback.connection, issue.issue):
+            # Its votes are counted by issue, id and number: they would be counted for what nobody voted for.
+            if sent.id == poll.id and sent.facts() != poll.facts():
+                place = self.document.place(["blocks", index, "id"])
+                message = f'poll "{poll.id}" went out with other words or another closing; readers may have voted.'
+                self.problems.append(Problem(place, message, "Put it back as it was, or give this one its own id."))
+                break
+        return poll
+
+    def _corrected(self, index: int, block: CorrectionBlock) -> Corrected | None:
+        library, ours = self.lookback.library, self.lookback.issue
+        found = library.heading(block.issue) if block.issue in library.issue_ids() else None
+        if found is None or found == ours or found.newsletter != ours.newsletter or found.date > ours.date:
+            earlier = [issue.issue for issue in self.lookback.earlier if issue.newsletter == ours.newsletter]
+            place = self.document.place(["blocks", index, "issue"])
+            message = f'this newsletter has no earlier issue "{block.issue}".'
+            self.problems.append(Problem(place, message, did_you_mean(block.issue, earlier)))
+            return None
+        day = self.lookback.went_out(found)
+        return Corrected(found.issue, day or found.date, day is not None)
 
     def sources(self) -> dict[str, bytes]:
         """What the build rests on: the definition and every story used, by path."""
@@ -172,12 +215,19 @@ def _facts(blocks: tuple[ResolvedBlock, ...]) -> dict[str, object]:
         "stories": list(stories),
         "blocks": [{"type": block.block.type, "stories": [story.id for story in block.stories]} for block in blocks],
         "follow_ups": [_follow_up_facts(block.follow_up) for block in blocks if block.follow_up],
+        "polls": [block.poll.facts() for block in blocks if block.poll],
+        "corrections": [
+            {"issue": block.block.issue, "was": block.block.was, "is": block.block.is_}
+            for block in blocks
+            if isinstance(block.block, CorrectionBlock)
+        ],
     }
 
 
 def _follow_up_facts(said: FollowUp) -> dict[str, object]:
     return {
         "question": said.question_id,
+        "asked": said.question,
         "asked_in": said.asked_in,
         "asked_on": said.asked_on.isoformat() if said.asked_on else None,
         "lead_in": said.lead_in,

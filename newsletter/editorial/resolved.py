@@ -8,6 +8,7 @@ from datetime import date
 
 from newsletter.documents import Document
 from newsletter.editorial.definition import Block, IssueDefinition
+from newsletter.editorial.polls import Poll
 from newsletter.editorial.story import Status, Story
 from newsletter.errors import Place
 
@@ -29,13 +30,24 @@ class FollowUp:
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """The earlier issue that a correction puts right."""
+
+    issue: str
+    day: date  # it went out, or is dated when it did not
+    went_out: bool
+
+
+@dataclass(frozen=True)
 class ResolvedBlock:
-    """A block with the stories and the follow-up it names."""
+    """A block with what it names: stories, a follow-up, a poll with its closing, the issue corrected."""
 
     block: Block
     place: Place
     stories: tuple[Story, ...] = ()
     follow_up: FollowUp | None = None
+    poll: Poll | None = None
+    corrected: Corrected | None = None
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,16 @@ the issue that looks back and never from the clock, so that the same issue alway
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 from sqlalchemy import Connection, select
 
+from newsletter.editorial.facts import facts_of
 from newsletter.editorial.library import Heading, Library
 from newsletter.errors import NotFound
-from newsletter.store.tables import build_files, builds, sends
+from newsletter.store.tables import builds, sends
 
 UNDER_WAY = frozenset({"planned", "preparing", "sending"})  # it will go out by itself
 UNFINISHED = UNDER_WAY | {"paused", "held"}
@@ -95,10 +95,8 @@ def _sends(connection: Connection, newsletter: str | None) -> list[Send]:
 
 def stories_sent(connection: Connection, build: str) -> frozenset[str] | None:
     """The stories a build carried, by the facts in its manifest; None where it has none."""
-    query = select(build_files.c.data).where(build_files.c.build == build, build_files.c.path == "manifest.json")
-    data = connection.execute(query).scalar_one_or_none()
-    facts = json.loads(data).get("facts") if data else None
-    return frozenset(facts["stories"]) if isinstance(facts, dict) and "stories" in facts else None
+    facts = facts_of(connection, build)
+    return frozenset(facts["stories"]) if "stories" in facts else None
 
 
 def next_unsent(connection: Connection, library: Library, newsletter: str | None = None) -> str:

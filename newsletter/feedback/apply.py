@@ -7,14 +7,15 @@ bounces and complaints put the address on the suppression list in the same trans
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from newsletter.audience.consent import EVERYWHERE, Suppressed, Suppression
 from newsletter.audience.suppression import suppress_many
+from newsletter.feedback.service_mail import ServiceMails
 from newsletter.feedback.standing import NOTHING, OUTCOME, SETTLED, UNKNOWN_DELIVERY, Standing, rank_of
 from newsletter.feedback.vocabulary import Event, Kind, NotAnEvent, parse
 from newsletter.store.tables import deliveries, events, raw_events, subscribers
@@ -49,20 +50,25 @@ class Applied:
 def apply_messages(connection: Connection, messages: Sequence[str], *, now: datetime) -> Applied:
     """Store and apply event records, in the caller's transaction."""
     fresh, ignored = _fresh(connection, messages)
-    ids = _store(connection, fresh, now)
-    found = [event for _, event in fresh]
+    service = ServiceMails(connection, [event for _, event in fresh])
+    erased = _erased(connection, {event.dedup: _reader(event, service) for _, event in fresh})
+    ids = _store(connection, fresh, erased=erased, now=now)
+    # What a receiver says in words may name the person.
+    found = [replace(event, detail="") if event.dedup in erased else event for _, event in fresh]
     standings = _standings(connection, found)
     before = {key: (s.state, s.outcome, s.outcome_at, s.detail) for key, s in standings.items()}
     done = Counter[str]()
     rows = []
     for event in found:
-        did = _take(standings, event)
+        did = service.take(event) if event.service else _take(standings, event)
         done[did] += 1
-        rows.append(_row(event, ids[event.dedup], did))
+        rows.append({**_row(event, ids[event.dedup], did), **service.named(event)})
     if rows:
         connection.execute(insert(events), rows)
     changed = {k: s for k, s in standings.items() if before[k] != (s.state, s.outcome, s.outcome_at, s.detail)}
     _write(connection, changed)
+    service.write()
+    hashes = _hashes(connection, [event for event in found if _key(event) in standings])
     return Applied(
         received=len(messages),
         duplicates=len(messages) - len(fresh) - ignored,
@@ -70,7 +76,7 @@ def apply_messages(connection: Connection, messages: Sequence[str], *, now: date
         settled=done[SETTLED],
         outcomes=done[OUTCOME],
         unknown_deliveries=done[UNKNOWN_DELIVERY],
-        suppressed=_suppress(connection, [event for event in found if _key(event) in standings]),
+        suppressed=_suppress(connection, [*hashes, *service.hashes()]),
     )
 
 
@@ -90,11 +96,30 @@ def _fresh(connection: Connection, messages: Sequence[str]) -> tuple[list[tuple[
     return [pair for dedup, pair in found.items() if dedup not in known], ignored
 
 
-def _store(connection: Connection, fresh: list[tuple[str, Event]], now: datetime) -> dict[str, int]:
-    """Keep each event as it came; the id it got."""
+def _reader(event: Event, service: ServiceMails) -> int | None:
+    """Whom an event is about, as far as its tag says."""
+    found = service.named(event).get("subscriber_id") if event.service else None
+    return event.delivery.subscriber_id if event.delivery else int(found) if isinstance(found, int) else None
+
+
+def _erased(connection: Connection, readers: Mapping[str, int | None]) -> set[str]:
+    """Which events are about somebody who was erased before they came, by their dedup keys."""
+    wanted = {reader for reader in readers.values() if reader is not None}
+    query = select(subscribers.c.id).where(subscribers.c.id.in_(wanted), subscribers.c.erased_at.is_not(None))
+    gone = set(connection.scalars(query)) if wanted else set()
+    return {dedup for dedup, reader in readers.items() if reader in gone}
+
+
+def _store(
+    connection: Connection, fresh: list[tuple[str, Event]], *, erased: set[str], now: datetime
+) -> dict[str, int]:
+    """Keep each event as it came, but for what it says of somebody who was erased; the id it got."""
     if not fresh:
         return {}
-    rows = [{"dedup": event.dedup, "body": message, "received_at": now} for message, event in fresh]
+    rows = [
+        {"dedup": event.dedup, "body": "" if event.dedup in erased else message, "received_at": now}
+        for message, event in fresh
+    ]
     connection.execute(insert(raw_events), rows)
     query = select(raw_events.c.dedup, raw_events.c.id)
     query = query.where(raw_events.c.dedup.in_([event.dedup for _, event in fresh]))
@@ -190,16 +215,20 @@ def _write(connection: Connection, changed: dict[Key, Standing]) -> None:
         connection.execute(_UPDATE, rows)
 
 
-def _suppress(connection: Connection, found: Sequence[Event]) -> int:
-    """Never again to who is gone or complained, whichever address the receiver named; who our own fault hit stays."""
-    grave = [event for event in found if event.kind in _SUPPRESS and not event.our_fault and event.delivery]
-    readers = {event.delivery.subscriber_id for event in grave if event.delivery}
+def _hashes(connection: Connection, found: Sequence[Event]) -> list[tuple[Event, str]]:
+    """Each event with the keyed hash of its reader, whichever address the receiver named."""
+    readers = {event.delivery.subscriber_id for event in found if event.delivery}
     query = select(subscribers.c.id, subscribers.c.address_hash).where(subscribers.c.id.in_(readers))
     hashes = {row.id: row.address_hash for row in connection.execute(query)} if readers else {}
+    return [(e, hashes[e.delivery.subscriber_id]) for e in found if e.delivery and e.delivery.subscriber_id in hashes]
+
+
+def _suppress(connection: Connection, found: Sequence[tuple[Event, str]]) -> int:
+    """Never again to who is gone or complained; who our own fault hit stays."""
     entries = [
-        (hashes[event.delivery.subscriber_id], _suppression(event))
-        for event in grave
-        if event.delivery and event.delivery.subscriber_id in hashes
+        (address_hash, _suppression(event))
+        for event, address_hash in found
+        if event.kind in _SUPPRESS and not event.our_fault
     ]
     suppress_many(connection, entries)
     return len({address_hash for address_hash, _ in entries})

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 TAG = re.compile(r"([a-z2-7]{8})-([1-9][0-9]{0,17})-([1-9][0-9]{0,6})", re.ASCII)
+SERVICE_TAG = re.compile(r"service-([1-9][0-9]{0,17})-([1-9][0-9]{0,6})", re.ASCII)  # one letter short of a send's id
 
 # A receiver that refuses our authentication, alignment or certificate says nothing about the reader.
 OUR_FAULT = re.compile(r"\b5\.7\.(2[0-9]|30|40|515)\b")
@@ -57,16 +58,25 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class ServiceMail:
+    """The service mail and the attempt a mail's tag names."""
+
+    id: int
+    attempt: int
+
+
+@dataclass(frozen=True)
 class Event:
     """One event, in our words."""
 
     kind: Kind
     message_id: str
-    delivery: Delivery | None  # None: not a mail of ours, or one without a tag
+    delivery: Delivery | None  # None: no mail of a send
     occurred_at: datetime
     detail: str
     our_fault: bool  # a bounce that says we are misconfigured, not that the reader is gone
     dedup: str
+    service: ServiceMail | None = None
 
 
 class _Part(BaseModel):
@@ -149,6 +159,7 @@ def parse(message: str) -> Event:
         detail=_in_words(kind, detail),
         our_fault=kind is Kind.BOUNCE and any(OUR_FAULT.search(said) for said in _said(detail)),
         dedup=_dedup(record, detail, occurred_at),
+        service=_service_mail_of(record.mail.tags.get("delivery", [])),
     )
 
 
@@ -178,6 +189,11 @@ def _detail_of(record: _Record) -> _Detail:
 def _delivery_of(values: Sequence[str]) -> Delivery | None:
     found = TAG.fullmatch(values[0]) if len(values) == 1 else None
     return Delivery(found[1], int(found[2]), int(found[3])) if found else None
+
+
+def _service_mail_of(values: Sequence[str]) -> ServiceMail | None:
+    found = SERVICE_TAG.fullmatch(values[0]) if len(values) == 1 else None
+    return ServiceMail(int(found[1]), int(found[2])) if found else None
 
 
 def _in_words(kind: Kind, detail: _Detail) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from newsletter.editorial.resolve import ResolvedIssue
-from newsletter.errors import InputError
+from newsletter.errors import InputError, Place
 from newsletter.preflight import (
     envelope,
     fidelity,
@@ -18,7 +20,8 @@ from newsletter.preflight import (
 from newsletter.preflight.context import Context
 from newsletter.preflight.examined import Examined, RuleFunction
 from newsletter.preflight.findings import Finding, Severity
-from newsletter.rendering.build import Build
+from newsletter.rendering.build import DEFAULT_VARIANT, Build, folder_of
+from newsletter.rendering.variants import seen_by
 
 CHECKS: tuple[RuleFunction, ...] = (
     newsroom.day,
@@ -53,12 +56,30 @@ CHECKS: tuple[RuleFunction, ...] = (
     size.size_style,
 )
 
+_BODIES = frozenset({"body.html", "body.txt"})
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
 def check(build: Build, resolved: ResolvedIssue | None, context: Context) -> list[Finding]:
-    """What all rules find, worst first, and by place within that. Without sources, places are the build's files."""
-    examined = Examined(build, resolved, context)
+    """What all rules find in every variant, worst first, and by place within that.
+
+    Without sources, places are the build's files. What the default variant has as well is said of it alone.
+    """
+    found: list[Finding] = []
+    said: set[tuple[str, str, int, str]] = set()
+    for variant, segments in build.variants.items():
+        blocks = seen_by(resolved, segments) if resolved and build.segments else resolved
+        for finding in _findings(Examined(build.seen_by(variant), blocks, context)):
+            # The same slip of a theme stands on another line of each variant.
+            line = 0 if finding.place.file in _BODIES else finding.place.line or 0
+            same = (finding.rule, finding.place.file, line, finding.message)
+            if variant == DEFAULT_VARIANT or same not in said:
+                found.append(_in_variant(finding, variant))
+            said.add(same)
+    return sorted(found, key=lambda f: (_ORDER[f.severity], f.place.file, f.place.line or 0))
+
+
+def _findings(examined: Examined) -> list[Finding]:
     found: dict[tuple[str, str, int, str], Finding] = {}
     for rule in CHECKS:
         for finding in rule(examined):
@@ -66,7 +87,17 @@ def check(build: Build, resolved: ResolvedIssue | None, context: Context) -> lis
             # The same rule says one thing once about one line of copy; of the build's own files it may say more.
             same = "" if finding.rule == "TOKEN-LEFT" and line else finding.message
             found.setdefault((finding.rule, finding.place.file, line, same), finding)
-    return sorted(found.values(), key=lambda f: (_ORDER[f.severity], f.place.file, f.place.line or 0))
+    return list(found.values())
+
+
+def _in_variant(finding: Finding, variant: str) -> Finding:
+    """The finding, saying which readers it is about."""
+    if variant == DEFAULT_VARIANT:
+        return finding
+    place = finding.place
+    if place.file in _BODIES:
+        place = Place(f"{folder_of(variant)}{place.file}", place.line)
+    return replace(finding, place=place, message=f"in variant {variant}: {finding.message}")
 
 
 def source_findings(error: InputError) -> list[Finding]:

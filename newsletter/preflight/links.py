@@ -11,7 +11,7 @@ from newsletter.errors import Place
 from newsletter.preflight.examined import Examined, error, shortened, warning
 from newsletter.preflight.findings import Finding
 from newsletter.preflight.page import Link
-from newsletter.transports.fields import TOKEN
+from newsletter.transports.fields import FIELDS, TOKEN
 
 _RESERVED = (
     "example",
@@ -44,7 +44,7 @@ def destinations(examined: Examined) -> Iterator[Finding]:
 def _problem(examined: Examined, link: Link) -> Iterator[Finding]:
     if TOKEN.fullmatch(link.href):
         return
-    bare = TOKEN.sub("x", link.href)
+    bare = TOKEN.sub(_stand_in, link.href)
     place = examined.place(link.href, link.element.start)
     shown = shortened(link.href)
     if not bare.strip():
@@ -58,6 +58,12 @@ def _problem(examined: Examined, link: Link) -> Iterator[Finding]:
         yield error("LINK", place, f"the address {shown} leads nowhere from a mail.", "Write it in full: https://….")
     elif re.match(r"https?:", bare, re.IGNORECASE):
         yield from _host_problem(examined, bare, place)
+
+
+def _stand_in(field: re.Match[str]) -> str:
+    """What a merge field may stand for: a whole address, to which a poll's buttons add their part, or a word."""
+    known = FIELDS.get(field[1])
+    return "https://field" if known is not None and known.kind == "url" else "x"
 
 
 def _host_problem(examined: Examined, url: str, place: Place) -> Iterator[Finding]:

@@ -74,13 +74,15 @@ def _loosely(word: str) -> str:
 
 
 def _copies(resolved: ResolvedIssue) -> Iterator[Copy]:
-    for index, block in enumerate(resolved.blocks):
+    numbers = {id(block): number for number, block in enumerate(resolved.definition.blocks)}
+    for block in resolved.blocks:
+        index = numbers[id(block.block)]  # not its place among those that are left
         full = block.block.type in {"lead", "story", "q-and-a"} or getattr(block.block, "show", "") == "full"
         for story in block.stories if block.block.type != "follow-up" else ():
             title = story.front.place(["title"])
             yield Copy(story.meta.title, title.file, title.line or 1)
             yield Copy(story.body, story.path, story.body_line, whole=full)
-        for path, text in _written(block.block.model_dump(exclude={"notes"}), ("blocks", index)):
+        for path, text in _written(block.block.model_dump(by_alias=True, exclude={"notes"}), ("blocks", index)):
             place = resolved.document.place(path)
             first = place.line or 1
             lines = tuple(_toml_lines(resolved.document.text.split("\n"), first, text.count("\n") + 1))
@@ -113,6 +115,7 @@ _TRIPLE = re.compile(r"[^=]*=\s*(?P<quotes>\"\"\"|''')(?P<rest>.*)$")
 _CONTINUED = re.compile(r"(?<!\\)(?:\\\\)*\\[ \t]*$")
 _ONE_PARAGRAPH = {"watching", "briefs", "numbers"}
 _COPY_KEYS = {"body", "text", "lead", "answer", "question", "caption", "headline", "disclosure", "value", "title"}
+_COPY_KEYS |= {"was", "is"}
 _NOT_COPY = {"follow-up": {"question", "answer"}}
 
 

@@ -23,7 +23,7 @@ from newsletter.editorial.definition import (
 from newsletter.editorial.resolved import FollowUp, ResolvedBlock
 from newsletter.editorial.story import Status, Story, StoryMeta
 from newsletter.errors import Place
-from newsletter.rendering.dates import short_date
+from newsletter.rendering.dates import short_date, until_words
 from newsletter.rendering.images import Gallery, Picture
 
 SHEET = 600  # the width of the sheet, and of a picture across it
@@ -62,8 +62,9 @@ class BlockView:
     watched: tuple[WatchingItem, ...] = ()
     picture: Picture | None = None
     follow_up: FollowUp | None = None
-    asked_url: str = ""  # the asking issue online, when it went out
-    asked_date: str = ""
+    earlier_url: str = ""  # the issue that asked, or is corrected, online; "" when it did not go out
+    earlier_date: str = ""
+    closes: str = ""  # until when a poll is open
     status: str = ""
     no_answer: str = ""  # what a follow-up says in place of one
     ruled: bool = False  # a hairline stands between it and the block before
@@ -80,7 +81,7 @@ class Setting:
     issue: str
     day: date
     lang: str
-    archive: str  # the address under which the newsletter's issues are read online
+    archive: str  # the address under which the newsletter's issues are read online; "" when they are not
     gallery: Gallery
 
 
@@ -110,12 +111,23 @@ def _view(resolved: ResolvedBlock, setting: Setting) -> BlockView:
         return BlockView(
             block,
             follow_up=asked,
-            asked_url=f"{setting.archive}/{asked.asked_in}" if sent else "",
-            asked_date=short_date(sent, setting.lang, beside=setting.day) if sent else "",
+            earlier_url=_online(asked.asked_in, setting) if sent else "",
+            earlier_date=short_date(sent, setting.lang, beside=setting.day) if sent else "",
             status=STATUS_WORDS[asked.status],
             no_answer=NO_ANSWER.get(asked.status, STILL_ON_IT),
         )
+    if resolved.poll is not None:
+        return BlockView(block, closes=until_words(resolved.poll.closes, setting.lang, beside=setting.day))
+    wrong = resolved.corrected
+    if wrong is not None:
+        said_on = short_date(wrong.day, setting.lang, beside=setting.day)
+        online = _online(wrong.issue, setting) if wrong.went_out else ""
+        return BlockView(block, earlier_url=online, earlier_date=said_on)
     return BlockView(block, stories, picture=_picture(block, resolved.place, setting))
+
+
+def _online(issue: str | None, setting: Setting) -> str:
+    return f"{setting.archive}/{issue}" if setting.archive else ""
 
 
 def _story_slot(block: Block) -> int:

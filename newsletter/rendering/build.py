@@ -23,6 +23,7 @@ class Build:
     """A frozen build. `files` holds the bytes by their path in the build's folder.
 
     subject.txt, preheader.txt, body.html, body.txt: UTF-8, one trailing newline at most, LF line ends.
+    variants/<name>/…: the same four files for readers in segments; the four above are of the default variant.
     manifest.json: canonical JSON. assets/<sha256>/<name>: images, as `{public_url}/a/<sha256>/<name>` serves them.
     """
 
@@ -50,6 +51,26 @@ class Build:
         return date.fromisoformat(self.manifest["date"])
 
     @property
+    def variants(self) -> Mapping[str, tuple[str, ...]]:
+        """Each variant's name with its readers' segments: the default, then those in one, in two, in three."""
+        found = {name: tuple(segments) for name, segments in self.manifest.get("combinations", {}).items()}
+        return {DEFAULT_VARIANT: (), **dict(sorted(found.items(), key=lambda item: (len(item[1]), item[0])))}
+
+    @property
+    def segments(self) -> Mapping[str, str]:
+        """The segments its blocks are for: their files, word for word, as they were when it was built."""
+        found: Mapping[str, str] = self.manifest.get("segments", {})
+        return found
+
+    def seen_by(self, variant: str) -> Build:
+        """The build as readers of that variant see it: its files stand where the default's do."""
+        if variant == DEFAULT_VARIANT:
+            return self
+        folder = folder_of(variant)
+        own = {path.removeprefix(folder): data for path, data in self.files.items() if path.startswith(folder)}
+        return Build({**self.files, **own})
+
+    @property
     def subject(self) -> str:
         return self._text("subject.txt")
 
@@ -67,6 +88,11 @@ class Build:
 
     def _text(self, name: str) -> str:
         return self.files[name].decode().rstrip("\n")
+
+
+def folder_of(variant: str) -> str:
+    """Where a variant's files lie in the build's folder, to stand before their names."""
+    return "" if variant == DEFAULT_VARIANT else f"variants/{variant}/"
 
 
 def canonical_json(value: object) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -25,6 +25,16 @@ def short_date(day: date, lang: str, *, beside: date) -> str:
         return day.isoformat()
     year = "" if day.year == beside.year else f", {day.year}"
     return f"{_MONTHS[day.month - 1]} {day.day}{year}"
+
+
+def until_words(moment: datetime, lang: str, *, beside: date) -> str:
+    """`the end of October 17`, or `18:00 New York time on October 17`: a moment of its own zone, said after "until"."""
+    last = (moment.astimezone(UTC) - timedelta(microseconds=1)).astimezone(moment.tzinfo)
+    if last.date() < moment.date():  # not by the clock: some days begin at one, their midnight skipped
+        return f"the end of {short_date(last.date(), lang, beside=beside)}"
+    name = getattr(moment.tzinfo, "key", "") or "UTC"
+    where = f"{name.rpartition('/')[2].replace('_', ' ')} time" if "/" in name else name
+    return f"{moment:%H:%M} {where} on {short_date(moment.date(), lang, beside=beside)}"
 
 
 def direction(lang: str) -> str:

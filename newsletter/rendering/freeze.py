@@ -22,7 +22,7 @@ from sqlalchemy import Connection, insert, select
 
 from newsletter.config import Workspace
 from newsletter.errors import BuildError, NotFound, StoreError, shown_path
-from newsletter.rendering.build import DEFAULT_VARIANT, Build
+from newsletter.rendering.build import Build, folder_of
 from newsletter.store.engine import Store
 from newsletter.store.tables import build_files, builds
 
@@ -114,8 +114,7 @@ def _expected(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The hashes a manifest promises: of the variants' files by path, of the images by themselves."""
     bodies: dict[str, str] = {}
     for variant, files in manifest["variants"].items():
-        folder = "" if variant == DEFAULT_VARIANT else f"variants/{variant}/"
-        bodies |= {f"{folder}{name}": digest for name, digest in files.items()}
+        bodies |= {f"{folder_of(variant)}{name}": digest for name, digest in files.items()}
     return {"bodies": bodies, "assets": {digest: digest for digest in manifest["assets"].values()}}
 
 

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from newsletter.audience.segments import Segment
 from newsletter.config import NewsletterSettings, Workspace
 from newsletter.editorial.resolved import ResolvedIssue
-from newsletter.rendering.build import DEFAULT_VARIANT, canonical_json
+from newsletter.rendering.build import canonical_json
 from newsletter.rendering.theme import Theme
 
 FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """A body in all its variants: the files of each, and the segments its readers are in."""
+
+    files: Mapping[str, Mapping[str, bytes]]
+    combinations: Mapping[str, tuple[str, ...]]
+    segments: Mapping[str, Segment]
 
 
 def write_manifest(
@@ -22,25 +33,38 @@ def write_manifest(
     resolved: ResolvedIssue,
     theme: Theme,
     *,
-    variant: Mapping[str, bytes],
+    bodies: Bodies,
     images: Mapping[str, str],
 ) -> bytes:
-    """The canonical manifest; `variant` holds the body's files by name, `images` hashes by workspace path."""
+    """The canonical manifest; `images` holds hashes by workspace path."""
     _, settings = workspace.newsletter(resolved.definition.newsletter)
+    definitions = {segment.path: segment.source for segment in bodies.segments.values()}
     return canonical_json(
         {
             "format": FORMAT,
             "newsletter": resolved.definition.newsletter,
             "issue": resolved.id,
             "date": resolved.definition.date.isoformat(),
-            "variants": {DEFAULT_VARIANT: _hashes(variant)},
+            "variants": {name: _hashes(files) for name, files in bodies.files.items()},
             "assets": dict(images),
-            "sources": _hashes(resolved.sources),
+            "sources": _hashes({**resolved.sources, **definitions}),
             "settings": shaping_settings(workspace, resolved, settings),
             "theme": {"name": theme.name, "files": _hashes(theme.files)},
             "facts": dict(resolved.facts),
+            **_segments(bodies),
         }
     )
+
+
+def _segments(bodies: Bodies) -> dict[str, object]:
+    """Who gets which variant: the segments in full, since sending goes by what was approved, not by files of later."""
+    if not bodies.segments:
+        return {}
+    named = {name: list(segments) for name, segments in bodies.combinations.items() if segments}
+    return {
+        "segments": {name: segment.source.decode() for name, segment in bodies.segments.items()},
+        "combinations": named,
+    }
 
 
 def shaping_settings(

@@ -45,7 +45,7 @@ class IssueView:
     direction: str
     date: str
     minutes: int
-    archive_url: str
+    archive_url: str  # "" where issues are not read online
     unsubscribe_url: str
     preferences_url: str
     why_receiving: str

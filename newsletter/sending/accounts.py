@@ -52,8 +52,9 @@ def account(connection: Connection, send_id: str) -> Account:
     states = select(table.state, func.count()).where(table.send_id == send_id).group_by(table.state)
     reasons = select(reason, func.count()).where(table.send_id == send_id, table.state == "excluded").group_by(reason)
     counts = {str(state): int(number) for state, number in connection.execute(states)}
-    by_reason = {str(why): int(number) for why, number in connection.execute(reasons.order_by(reason))}
-    return Account(audience, excluded_by=by_reason, **counts)
+    by_reason = {str(why): int(number) for why, number in connection.execute(reasons)}
+    # Sorted here: databases do not agree on the order of words.
+    return Account(audience, excluded_by=dict(sorted(by_reason.items())), **counts)
 
 
 def report(connection: Connection, send_id: str) -> dict[str, Any]:
@@ -67,12 +68,13 @@ def reports(connection: Connection) -> list[dict[str, Any]]:
 
 
 def report_of(send: Send, found: Account) -> dict[str, Any]:
-    """The promised keys, and the send's issue and the reason of its state."""
+    """The promised keys, and the send's issue, segment and the reason of its state."""
     numbers = asdict(found)
     excluded_by = numbers.pop("excluded_by")
     return {
         "send": send.id,
         "issue": send.issue,
+        "segment": send.segment,
         "build": send.build,
         "state": str(send.state),
         "state_reason": send.reason,
@@ -85,8 +87,8 @@ def outcomes(connection: Connection, send_id: str) -> dict[str, int]:
     """What came back of the accepted, by outcome; `none` are those nothing was heard of."""
     table = deliveries.c
     query = select(table.outcome, func.count()).where(table.send_id == send_id, table.state == "accepted")
-    rows = connection.execute(query.group_by(table.outcome).order_by(table.outcome))
-    return {str(outcome): int(number) for outcome, number in rows}
+    rows = connection.execute(query.group_by(table.outcome))
+    return dict(sorted((str(outcome), int(number)) for outcome, number in rows))
 
 
 def in_doubt(connection: Connection, send_id: str) -> list[Row[Any]]:

@@ -7,7 +7,7 @@ costs a commit per group, not per reader, and what is in doubt after a kill is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -41,7 +41,7 @@ class Job:
     store: Store
     locks: Path
     transport: Transport
-    mail: Mail
+    mails: Mapping[str, Mail]  # by variant
     fields: Fields
     scope: Scope
     now: Callable[[], datetime]
@@ -52,10 +52,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Call:
-    """Readers handed over together."""
+    """Readers handed over together: all of them get the same variant."""
 
     readers: Sequence[Claimed]
     at: datetime
+
+    @property
+    def variant(self) -> str:
+        return self.readers[0].variant
 
 
 Answers = Future[list[Answer]]
@@ -180,7 +184,7 @@ class _Run:
             )
             for reader in call.readers
         ]
-        return self.job.transport.hand_over(self.job.mail, recipients)
+        return self.job.transport.hand_over(self.job.mails[call.variant], recipients)
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -266,12 +270,13 @@ class _Run:
 
 
 def _cut(readers: list[Claimed], size: int) -> Iterator[list[Claimed]]:
-    """Readers of one batch, or of one round of retries, together, in calls no larger than the transport takes."""
+    """Readers of one batch, or of one round of retries, and of one variant together, in calls the transport takes."""
 
-    def together(reader: Claimed) -> int:
-        return reader.batch if reader.batch < ROUND else reader.batch // ROUND * ROUND
+    def together(reader: Claimed) -> tuple[int, str]:
+        batch = reader.batch if reader.batch < ROUND else reader.batch // ROUND * ROUND
+        return batch, reader.variant
 
-    for _, group in groupby(readers, key=together):
+    for _, group in groupby(sorted(readers, key=together), key=together):
         batch = list(group)
         yield from (batch[start : start + size] for start in range(0, len(batch), size))
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, or_, select, update
+from sqlalchemy import Boolean, ColumnElement, Connection, Select, bindparam, case, func, or_, select, update
 
 from newsletter.audience.select import verdicts
 from newsletter.config import NewsletterSettings
-from newsletter.sending.sends import State
+from newsletter.rendering.build import DEFAULT_VARIANT
+from newsletter.sending.archive import publish
+from newsletter.sending.sends import State, get
 from newsletter.store.tables import deliveries, sends, subscribers
 
 ROUND = 10_000_000  # a batch's number is its round of retries times this, plus its place: retries come last
@@ -46,6 +48,7 @@ class Claimed:
     address: str
     first_name: str | None
     given: bool = False  # before this claim, by a process that ended: only an idempotent transport claims such again
+    variant: str = DEFAULT_VARIANT
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Claims:
         columns = (table.subscriber_id, table.attempt, table.batch, subscribers.c.address, subscribers.c.first_name)
         given = table.handed_over_at.is_not(None).label("given")
         readers = deliveries.join(subscribers, subscribers.c.id == table.subscriber_id)
-        self._next = self._in_order(select(*columns, given).select_from(readers))
+        self._next = self._in_order(select(*columns, given, table.variant).select_from(readers))
 
     def claim(self, connection: Connection, *, limit: int, before: int | None, now: datetime) -> Claim:
         """Put up to `limit` pending readers (of batches below `before`) in flight, those not to be mailed aside."""
@@ -91,10 +94,10 @@ class Claims:
             return Claim([], 0)
         reasons = {row.subscriber_id: row.reason for row in connection.execute(self._verdicts(now), bounds)}
         readers, left_out = [], defaultdict(list)
-        for subscriber_id, attempt, batch, address, first_name, given in picked:
+        for subscriber_id, attempt, batch, address, first_name, given, variant in picked:
             reason = reasons.get(subscriber_id, NO_SUBSCRIPTION)
             if reason is None:
-                readers.append(Claimed(subscriber_id, attempt + 1, batch, address, first_name, given))
+                readers.append(Claimed(subscriber_id, attempt + 1, batch, address, first_name, given, variant))
             else:
                 left_out[reason].append(subscriber_id)
         for reason, ids in left_out.items():
@@ -117,7 +120,7 @@ class Claims:
     def _in_order(self, query: Select[Row]) -> Select[Row]:
         table = deliveries.c
         query = query.where(*_pending(self._scope.send_id, None), table.batch < bindparam("before"))
-        return query.order_by(table.batch, table.subscriber_id).limit(bindparam("most"))
+        return query.order_by(table.batch, table.variant, table.subscriber_id).limit(bindparam("most"))
 
 
 def count_pending(connection: Connection, send_id: str, *, limit: int, before: int | None = None) -> int:
@@ -155,7 +158,7 @@ _AGAIN = _OURS.values(
     reason=bindparam("to_reason"),
     batch=bindparam("to_batch"),
     attempt=deliveries.c.attempt - bindparam("to_same_tag"),
-    handed_over_at=case((bindparam("to_given"), deliveries.c.handed_over_at), else_=None),
+    handed_over_at=case((bindparam("to_given", type_=Boolean()), deliveries.c.handed_over_at), else_=None),
 )
 
 
@@ -171,7 +174,7 @@ def record(connection: Connection, send_id: str, changes: Sequence[Change]) -> N
         }
         if change.state == "pending":
             again.append(
-                {**row, "to_batch": change.batch, "to_same_tag": int(change.same_tag), "to_given": int(change.given)}
+                {**row, "to_batch": change.batch, "to_same_tag": int(change.same_tag), "to_given": change.given}
             )
         else:
             row |= {"to_state": change.state, "to_message_id": change.message_id}
@@ -183,9 +186,10 @@ def record(connection: Connection, send_id: str, changes: Sequence[Change]) -> N
 
 
 def went_out(connection: Connection, send_id: str, at: datetime) -> None:
-    """Remember the moment of the send's first hand-over."""
+    """Remember the moment of the send's first hand-over; from then on the archive shows its issue."""
     first = update(sends).where(sends.c.id == send_id, sends.c.first_handover_at.is_(None))
-    connection.execute(first.values(first_handover_at=at))
+    if connection.execute(first.values(first_handover_at=at)).rowcount:
+        publish(connection, get(connection, send_id))
 
 
 def settle(connection: Connection, send_id: str, now: datetime) -> bool:

@@ -6,13 +6,14 @@ by now.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from newsletter.audience.links import PATHS, Purpose, sign_reader
 from newsletter.config import NewsletterSettings
-from newsletter.rendering.build import Build
+from newsletter.rendering.build import DEFAULT_VARIANT, Build
 from newsletter.store.keys import KeyRing
 from newsletter.transports.mail import Mail
 
@@ -20,22 +21,27 @@ KEY_LENGTH = 32
 _BRACKETS = re.compile(r"[<>]")  # they would end the name
 
 
-def mail_of(build: Build, settings: NewsletterSettings) -> Mail:
-    """The mail every reader of this build gets, merge fields still in it."""
-    frozen = _frozen(build)
+def mails_of(build: Build, settings: NewsletterSettings) -> dict[str, Mail]:
+    """The mail of each variant of this build, by the variant's name."""
+    return {variant: mail_of(build, settings, variant) for variant in build.variants}
+
+
+def mail_of(build: Build, settings: NewsletterSettings, variant: str = DEFAULT_VARIANT) -> Mail:
+    """The mail every reader of this variant of the build gets, merge fields still in it."""
+    frozen, seen = _frozen(build), build.seen_by(variant)
 
     def setting(name: str) -> str:
         return str(frozen[name] if name in frozen else getattr(settings, name) or "")
 
     name = str(frozen.get("name") or settings.name)
     return Mail(
-        key=build.hash[:KEY_LENGTH],
+        key=_key(build, variant),
         from_name=setting("from_name"),
         from_address=setting("from_address"),
         reply_to=setting("reply_to") or None,
-        subject=build.subject,
-        html=build.html,
-        text=build.text,
+        subject=seen.subject,
+        html=seen.html,
+        text=seen.text,
         headers=(
             ("List-ID", list_id(name, setting("list_id"))),
             ("List-Unsubscribe", "<{{unsubscribe_url}}>"),
@@ -43,6 +49,12 @@ def mail_of(build: Build, settings: NewsletterSettings) -> Mail:
         ),
         lang=setting("lang"),
     )
+
+
+def _key(build: Build, variant: str) -> str:
+    """Names one variant of one build: a hash of both, where there is more than the default."""
+    own = build.hash if variant == DEFAULT_VARIANT else hashlib.sha256(f"{build.hash} {variant}".encode()).hexdigest()
+    return own[:KEY_LENGTH]
 
 
 def public_url_of(build: Build, default: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from newsletter.audience.segments import read_segment
 from newsletter.config import Workspace
 from newsletter.preflight.candidate import candidate
 from newsletter.preflight.findings import Finding
@@ -29,6 +30,7 @@ class Order:
     person: str
     waive: Sequence[str] = ()  # `RULE=reason`
     rest: bool = False
+    segment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ def fulfil(
         begun = unfinished(connection, order.issue)
         if begun is None and not order.rest:
             refuse_if_out(connection, order.issue)  # before findings: nobody should mend an issue that is out
+    if begun is None and order.segment is not None:
+        read_segment(workspace, order.segment)
     if begun is not None:
         build, findings = load_build(store, begun.build), tuple[Finding, ...]()
     else:
@@ -74,6 +78,7 @@ def fulfil(
         person=order.person,
         waived_date="DATE" in waivers,
         rest=order.rest,
+        segment=order.segment,
         now=now,
         progress=progress,
     )

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, case, func, select, update
 
-from newsletter.sending.sends import State
+from newsletter.sending.archive import publish
+from newsletter.sending.sends import State, get
 from newsletter.store.engine import Store
 from newsletter.store.tables import deliveries, sends
 
@@ -83,6 +84,7 @@ def _release(connection: Connection, send_id: str, gone: list[str | None], *, ag
     first = select(func.min(table.handed_over_at)).where(*left).scalar_subquery()
     went = case((sends.c.first_handover_at.is_(None), first), else_=sends.c.first_handover_at)
     connection.execute(update(sends).where(sends.c.id == send_id).values(first_handover_at=went))
+    publish(connection, get(connection, send_id))
     values = {"state": "uncertain", "owner": None, "reason": LOST}
     return connection.execute(update(deliveries).where(*left).values(values)).rowcount
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, select, update
 
+from newsletter.store.clock import epoch_seconds
 from newsletter.store.tables import pace
 from newsletter.store.upsert import upsert
 
@@ -17,8 +18,7 @@ SLOWER = 0.7
 FASTER = 0.05  # of what the provider allows, after each clean minute
 LEAST = 1.0
 
-# Seconds since 1970, to a millisecond (SQLite's unixepoch('subsec') is newer than the oldest SQLite we meet).
-_NOW = (func.julianday("now") - 2440587.5) * 86400.0
+_NOW = epoch_seconds()
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ def open_pace(connection: Connection, scope: str, rate: float) -> None:
 def reserve(connection: Connection, scope: str, readers: int) -> Slot:
     """The next slot for that many readers. `open_pace` comes first."""
     change = update(pace).where(pace.c.scope == scope)
-    change = change.values(next_slot=func.max(pace.c.next_slot, _NOW) + readers / pace.c.rate)
+    first = case((pace.c.next_slot > _NOW, pace.c.next_slot), else_=_NOW)
+    change = change.values(next_slot=first + readers / pace.c.rate)
     row = connection.execute(change.returning(pace.c.next_slot, pace.c.rate, _NOW.label("now"))).one()
     at = row.next_slot - readers / row.rate
     return Slot(at, row.next_slot, max(0.0, at - row.now))

@@ -1,49 +1,90 @@
 """Preparing: the whole audience into the ledger by one statement, each reader with a batch or with a reason.
 
 Everybody with a subscription row gets a row here, ended ones included, so that "why did she not get it?" always has an
-answer. Whoever has the issue, or may have it, from any send is left out as `already-had` (invariant 2).
+answer. Whoever has the issue, or may have it, from any send is left out as `already-had` (invariant 2). Which variant
+of the body each gets is settled here as well: membership of a segment is a matter of this moment.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, Subquery, case, cast, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, insert, literal, select
 
+from newsletter.audience.gather import gather
+from newsletter.audience.segment_sql import View, members
+from newsletter.audience.segments import Segment
 from newsletter.audience.select import verdicts
 from newsletter.config import NewsletterSettings
+from newsletter.rendering.build import DEFAULT_VARIANT
+from newsletter.sending.cut import Cut
 from newsletter.sending.sends import Send
 from newsletter.store.tables import deliveries, sends
 
 ALREADY_HAD = "already-had"
+NOT_IN_SEGMENT = "not-in-segment"
 
 
-def prepare(connection: Connection, send: Send, settings: NewsletterSettings, *, batch_size: int, now: datetime) -> int:
+def prepare(
+    connection: Connection,
+    send: Send,
+    settings: NewsletterSettings,
+    *,
+    batch_size: int,
+    now: datetime,
+    cut: Cut | None = None,
+) -> int:
     """Write the send's audience into the ledger, all or nothing; the number of its readers, excluded ones included."""
-    judged = _judged(send, settings, now)
+    judged = _judged(send, settings, now, cut=cut or Cut())
     mailable = judged.c.reason.is_(None)
-    place = func.row_number().over(partition_by=mailable, order_by=judged.c.subscriber_id)
+    # Batches are counted within a variant, so that each holds one; together they go through all variants alike.
+    place = func.row_number().over(partition_by=(mailable, judged.c.variant), order_by=judged.c.subscriber_id)
     rows = select(
         literal(send.id),
         judged.c.subscriber_id,
-        case((mailable, cast((place - 1) / batch_size, Integer) + 1), else_=0),
+        case((mailable, (place - 1) // batch_size + 1), else_=0),
+        judged.c.variant,
         case((mailable, "pending"), else_="excluded"),
         judged.c.reason,
     )
-    columns = ["send_id", "subscriber_id", "batch", "state", "reason"]
+    columns = ["send_id", "subscriber_id", "batch", "variant", "state", "reason"]
     return connection.execute(insert(deliveries).from_select(columns, rows)).rowcount
 
 
-def _judged(send: Send, settings: NewsletterSettings, now: datetime) -> Subquery:
-    """Every subscription of the newsletter with the reason it may not be mailed, NULL when it may."""
-    found = verdicts(send.newsletter, settings, now).subquery()
-    had = _had(send.issue)
-    reason = case((had.c.subscriber_id.is_not(None), ALREADY_HAD), else_=found.c.reason)
-    joined = found.outerjoin(had, had.c.subscriber_id == found.c.subscriber_id)
-    return select(found.c.subscriber_id, reason.label("reason")).select_from(joined).subquery()
+def _judged(send: Send, settings: NewsletterSettings, now: datetime, *, cut: Cut) -> Subquery:
+    """Every subscription of the newsletter: the reason it may not be mailed, NULL when it may, and its variant."""
+    found, had = verdicts(send.newsletter, settings, now).subquery("found"), _had(send.issue)
+    reason = case((had.c.subscriber_id.is_not(None), ALREADY_HAD), else_=found.c.reason).label("reason")
+    everybody = select(found.c.subscriber_id, reason)
+    everybody = everybody.join_from(found, had, had.c.subscriber_id == found.c.subscriber_id, isouter=True)
+    if cut.only is None and not cut.segments:
+        return everybody.add_columns(literal(DEFAULT_VARIANT).label("variant")).subquery()
+    return _divided(everybody, cut, View(send.newsletter, settings, now, cut.newsletters))
+
+
+def _divided(everybody: Select[tuple[int, str | None]], cut: Cut, view: View) -> Subquery:
+    """The same, with the readers of other segments left out, and each reader's variant."""
+
+    def marked(segment: Segment, mark: str) -> Select[tuple[int, int]]:
+        return members(segment, view).add_columns(literal(1).label(mark))
+
+    marks = {name: f"in_{number}" for number, name in enumerate(cut.segments)}
+    queries = [everybody, *(marked(cut.segments[name], mark) for name, mark in marks.items())]
+    if cut.only is not None:
+        queries.append(marked(cut.only, "wanted"))
+    reader = gather(*queries, name="reader").c
+    reason: ColumnElement[str | None] = reader.reason
+    if cut.only is not None:
+        others = and_(reader.wanted.is_(None), func.coalesce(reason, "") != ALREADY_HAD)
+        reason = case((others, NOT_IN_SEGMENT), else_=reason)
+    # The largest combination first: whoever is in fewer of its segments falls through to a smaller one.
+    largest_first = sorted(cut.combinations.items(), key=lambda item: -len(item[1]))
+    variants = [(and_(*(reader[marks[name]] == 1 for name in its)), variant) for variant, its in largest_first]
+    variant = case(*variants, else_=DEFAULT_VARIANT) if variants else literal(DEFAULT_VARIANT)
+    return select(reader.subscriber_id, reason.label("reason"), variant.label("variant")).subquery()
 
 
 def _had(issue: str) -> Subquery:
     query = select(deliveries.c.subscriber_id).join(sends, sends.c.id == deliveries.c.send_id).distinct()
     had = deliveries.c.state.in_(("in_flight", "uncertain", "accepted"))
-    return query.where(sends.c.issue == issue, had).subquery()
+    return query.where(sends.c.issue == issue, had).subquery("had")

@@ -20,9 +20,10 @@ from newsletter.rendering.freeze import load_build
 from newsletter.sending.accounts import Account, account, report_of
 from newsletter.sending.answers import Patience
 from newsletter.sending.approvals import approve
+from newsletter.sending.cut import cut_of
 from newsletter.sending.dispatch import Job, dispatch
 from newsletter.sending.ledger import Scope
-from newsletter.sending.messages import Fields, mail_of, public_url_of
+from newsletter.sending.messages import Fields, mails_of, public_url_of
 from newsletter.sending.owners import recover
 from newsletter.sending.prepare import prepare
 from newsletter.sending.sends import NewSend, Send, State, create, get, move, of_issue, somebody_has, unfinished
@@ -59,46 +60,52 @@ def send_issue(
     person: str,
     waived_date: bool = False,
     rest: bool = False,
+    segment: str | None = None,
     now: Callable[[], datetime],
     progress: Callable[[int, int], None] = lambda done, total: None,
     patience: Patience | None = None,
 ) -> Report:
     """Send this frozen build, or go on with the issue's unfinished send, until it settles or is stopped.
 
-    Raises Refused when the issue is out already, or when the transport cannot send at all; NotFound and StoreError.
+    With `segment` only its readers get it. Raises Refused when the issue is out already, or when the transport cannot
+    send at all; NotFound, InputError and StoreError.
     """
     with store.read() as connection:
         current = unfinished(connection, build.issue)
         earlier = of_issue(connection, build.issue)
     if current is not None:
         _refuse_other_way(current, transport)
+        _refuse_other_segment(current, segment)
         build = load_build(store, current.build)
     name, settings = workspace.newsletter(build.newsletter)
-    mail = mail_of(build, settings)
+    mails = mails_of(build, settings)
     quota = transport.quota()
-    transport.prepare(mail)
+    for mail in mails.values():
+        transport.prepare(mail)
     for other in earlier:
         recover(store, workspace.locks, other.id, now=now(), idempotent=transport.idempotent)
     with store.write() as connection:
-        wanted = NewSend(name, build.issue, build.hash, transport.name, person, waived_date, scope=transport.scope)
+        wanted = NewSend(name, build.issue, build.hash, transport.name, person, waived_date, transport.scope, segment)
         send = unfinished(connection, build.issue) or _new(connection, wanted, rest=rest, now=now())
         if send.build != build.hash:
             raise Refused(f"Send {send.id} of another build has just begun. Run the command again to go on with it.")
         _refuse_other_way(send, transport)
+        _refuse_other_segment(send, segment)
         if send.state is State.PLANNED:
             approve(connection, build.hash, person=person, now=now())
             send = move(connection, send, State.PREPARING)
-            prepare(connection, send, settings, batch_size=batch_size(transport, quota), now=now())
+            cut = cut_of(workspace, build, send.segment)
+            prepare(connection, send, settings, batch_size=batch_size(transport, quota), now=now(), cut=cut)
         send = move(connection, send, State.SENDING)
     url = public_url_of(build, workspace.settings.public_url)
-    fields = Fields(ring, name, send.id, url, wanted=used_in(mail.subject, mail.html, mail.text))
+    wanted_fields = used_in(*(part for mail in mails.values() for part in (mail.subject, mail.html, mail.text)))
     dispatch(
         Job(
             store=store,
             locks=workspace.locks,
             transport=transport,
-            mail=mail,
-            fields=fields,
+            mails=mails,
+            fields=Fields(ring, name, send.id, url, wanted=wanted_fields),
             scope=Scope(send.id, name, settings),
             now=now,
             quota=quota,
@@ -132,6 +139,16 @@ def _refuse_other_way(send: Send, transport: Transport) -> None:
         raise Refused(
             f"Send {send.id} of issue {send.issue} began at {send.scope}, and the settings now lead to "
             f"{transport.scope}. Set them back to go on, or end it with: newsletter sends cancel {send.id}"
+        )
+
+
+def _refuse_other_segment(send: Send, segment: str | None) -> None:
+    """Its audience is in the ledger: whom a send under way is for cannot be changed any more."""
+    if segment is not None and segment != send.segment:
+        whom = f"segment {send.segment}" if send.segment else "everybody"
+        raise Refused(
+            f"Send {send.id} of issue {send.issue} is unfinished, and goes to {whom}. Go on with it without --segment, "
+            f"or end it with: newsletter sends cancel {send.id}"
         )
 
 

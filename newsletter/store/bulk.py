@@ -1,12 +1,12 @@
 """Thousands of rows in one statement, in the driver's own words.
 
-SQLAlchemy's executemany weighs every value of every row again; an import of a million readers spends most of its time
-there. Here the statement is compiled once and each distinct moment is turned into the database's spelling once.
+SQLAlchemy's executemany weighs every value of every row again; an import of a million readers spends much of its time
+there. Here the statement is compiled once, and each distinct moment is turned into the database's spelling once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,25 +17,32 @@ from newsletter.store.upsert import insert_into
 
 
 def insert_many(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, new_only: bool = False
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    new_only: bool = False,
 ) -> None:
-    """Insert rows that all have the same columns; with `new_only` those that are there already stay as they are.
+    """Insert rows with values for these columns; with `new_only` those that are there already stay as they are.
 
-    Values must be text, numbers, None or moments.
+    Values are text, numbers, None or moments.
     """
-    if not rows:
+    spelt = _Moments(connection)
+    written: Any = [tuple([spelt[v] if v.__class__ is datetime else v for v in row]) for row in rows]
+    if not written:
         return
     statement = insert_into(connection, table)
     if new_only:
         statement = statement.on_conflict_do_nothing()
-    columns = list(rows[0])
-    compiled = statement.compile(dialect=connection.dialect, column_keys=columns)
-    moments = _Moments(connection)
+    given = [table.c[name].name for name in columns]
+    compiled = statement.compile(dialect=connection.dialect, column_keys=given)
     if compiled.positional:
-        order = [str(name) for name in compiled.positiontup or ()]
-        written: Any = [tuple([moments.of(row[name]) for name in order]) for row in rows]
+        places = [given.index(name) for name in compiled.positiontup or ()]
+        if places != list(range(len(given))):
+            written = [tuple([row[place] for place in places]) for row in written]
     else:
-        written = [{name: moments.of(row[name]) for name in columns} for row in rows]
+        written = [dict(zip(given, row, strict=True)) for row in written]
     connection.exec_driver_sql(str(compiled), written)
 
 
@@ -45,11 +52,6 @@ class _Moments(dict[datetime, Any]):
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self._spell = Instant().dialect_impl(connection.dialect).bind_processor(connection.dialect)
-
-    def of(self, value: Any) -> Any:
-        if value.__class__ is not datetime:
-            return value
-        return self[value]
 
     def __missing__(self, value: datetime) -> Any:
         spelt = self._spell(value) if self._spell else value

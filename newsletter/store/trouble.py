@@ -7,7 +7,7 @@ one; only a connection that never came about has none. No password is ever in a 
 from __future__ import annotations
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 OTHER_VERSION = "The database is not of this version. Run: newsletter db upgrade"
 
@@ -45,9 +45,20 @@ def shown(url: URL) -> str:
 
 def in_words(error: DBAPIError, url: str) -> str | None:
     """One sentence with the remedy; None for what is a defect of ours."""
-    said = " ".join(_without_advice(str(error.orig)).split()).rstrip(".")
-    form = _of_postgresql(error, said) if url.startswith("postgresql") else _of_sqlite(said)
+    if url.startswith("postgresql"):
+        said = _said_by_postgresql(error)
+        form = _of_postgresql(error, said)
+    else:
+        said = str(error.orig)
+        form = _of_sqlite(said)
     return form and form.format(url=url, said=said)
+
+
+def _said_by_postgresql(error: DBAPIError) -> str:
+    """The core of it: libpq puts where it tried before it, and guesses behind it, on indented lines."""
+    said = getattr(getattr(error.orig, "diag", None), "message_primary", None) or str(error.orig)
+    lines = " ".join(line for line in said.splitlines() if not line.startswith("\t"))
+    return " ".join(lines.rpartition(" failed: ")[2].removeprefix("FATAL:").split()).rstrip(".")
 
 
 def _of_postgresql(error: DBAPIError, said: str) -> str | None:
@@ -55,11 +66,11 @@ def _of_postgresql(error: DBAPIError, said: str) -> str | None:
     if code is not None:
         return next((form for prefix, form in _CODES.items() if code.startswith(prefix)), None)
     if "database" in said and "does not exist" in said:
-        return "{url} cannot be opened: {said}. Create it with: createdb"
+        return "{url} cannot be opened: {said}. Make it with PostgreSQL's createdb."
     if "password" in said:
         return "{url} cannot be opened: {said}. The password belongs into PGPASSWORD, ~/.pgpass or secrets.toml."
     never_connected = error.statement is None
-    return _AWAY if never_connected or type(error.orig).__name__ == "OperationalError" else None
+    return _AWAY if never_connected or isinstance(error, OperationalError) else None
 
 
 def _of_sqlite(said: str) -> str | None:
@@ -72,8 +83,3 @@ def _of_sqlite(said: str) -> str | None:
     if "disk is full" in said or "readonly" in said or "unable to open" in said:
         return _FULL
     return None
-
-
-def _without_advice(said: str) -> str:
-    """libpq adds guesses on lines of their own, indented; what it knows stands before them."""
-    return "\n".join(line for line in said.splitlines() if not line.startswith("\t"))

@@ -6,33 +6,55 @@ import ipaddress
 import logging
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.app import App
 from newsletter.errors import NewsletterError
 from newsletter.web.public.site import create_site
 
 
-def serve(app: App, host: str, port: int) -> None:
+def serve(app: App, host: str, port: int, *, after_post: Callable[[], None] | None = None) -> None:
     """Serve until interrupted; port 0 takes any free one. Raises NewsletterError when the address cannot be used.
 
+    `after_post` is called when a POST was answered: it may have asked for a mail, and somebody here may send it.
     There is no access log: a line of it would hold a reader's unsubscribe token.
     """
-    site = create_site(app)
+    site: ASGIApp = create_site(app)
+    if after_post is not None:
+        site = _then(site, after_post)
     with _listen(host, port) as listener:
         sys.stdout.write(f"Serving the readers' pages at {_shown(listener)} (press Ctrl-C to stop).\n")
         if not _is_loopback(listener):
             sys.stdout.write("Others can reach this address: put a proxy with HTTPS before it.\n")
         sys.stdout.flush()
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+        proxies = list(app.settings.web.trusted_proxies)
         config = uvicorn.Config(
-            site, log_config=None, access_log=False, lifespan="off", server_header=False, proxy_headers=False
+            site,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            # The reader's own address, in the place of that of a proxy we trust.
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
         )
         try:
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
             sys.stdout.write("Stopped.\n")
+
+
+def _then(site: ASGIApp, after_post: Callable[[], None]) -> ASGIApp:
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        await site(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] == "POST":
+            after_post()
+
+    return served
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -16,7 +16,7 @@ from newsletter.audience.consent import Basis
 from newsletter.audience.explain import Explanation, explain
 from newsletter.audience.import_csv import ImportReport, import_csv
 from newsletter.audience.unsubscribe import Outcome, unsubscribe_address
-from newsletter.config import NewsletterSettings
+from newsletter.config import NewsletterSettings, PolicySettings
 
 
 @dataclass
@@ -70,7 +70,9 @@ def newsroom(app: App, tmp_path: Path) -> Newsroom:
 def settings_for() -> Callable[..., NewsletterSettings]:
     """The settings of a newsletter under other rules."""
 
-    def make(jurisdiction: str = "gdpr", imports: str = "accept") -> NewsletterSettings:
+    def make(
+        jurisdiction: str = "gdpr", imports: str = "accept", policies: tuple[PolicySettings, ...] = ()
+    ) -> NewsletterSettings:
         return NewsletterSettings(
             name="Daily",
             list_id="daily.news.example.org",
@@ -82,6 +84,7 @@ def settings_for() -> Callable[..., NewsletterSettings]:
             why_receiving="You signed up.",
             jurisdiction=jurisdiction,  # type: ignore[arg-type]
             imports=imports,  # type: ignore[arg-type]
+            policies=policies,
         )
 
     return make

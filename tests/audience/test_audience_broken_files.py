@@ -23,7 +23,10 @@ UNUSABLE = {
     ),
     "empty": "empty.csv:1: has no header line. The first line must name the columns, `email` among them.",
     "blank_header": "blank_header.csv:1: has no header line. The first line must name the columns, `email` among them.",
-    "latin1": ("latin1.csv:3: is not UTF-8 text. Save the file as UTF-8, or say what it is: --encoding windows-1252."),
+    "latin1": (
+        "latin1.csv:3: is not UTF-8 text. Save the file as UTF-8, or say what it is: --encoding windows-1252 "
+        "(reads “josé@example.com”)."
+    ),
     "two_email_columns": "two_email_columns.csv:1: has more than one column `email`. Rename or remove one.",
 }
 BAD_ROWS: dict[str, list[tuple[int, str, str]]] = {
@@ -42,11 +45,18 @@ BAD_ROWS: dict[str, list[tuple[int, str, str]]] = {
         (
             4,
             "carol@example.com",
-            '`status` cannot be "maybe". Known: bounced, complained, pending, subscribed, unsubscribed.',
+            '`status` cannot be "maybe". Known: bounced, complained, pending, subscribed, suppressed, unsubscribed.',
         ),
     ],
     "dates": [
-        (2, "alice@example.com", '`date` is "10/08/2024"; write a date such as 2024-10-08.'),
+        (
+            2,
+            "alice@example.com",
+            (
+                '`date` is "10/08/2024": which comes first, the day or the month? '
+                "Say --date-format day-first or month-first."
+            ),
+        ),
         (3, "bob@example.com", '`date` is "2024-13-45"; write a date such as 2024-10-08.'),
         (4, "carol@example.com", "`date` lies in the future (2025-01-01)."),
         (5, "dora@example.com", "`expires` is not later than `date`."),

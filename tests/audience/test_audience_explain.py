@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from newsletter.audience.consent import Suppressed
-from newsletter.audience.explain import count, timeline
+from newsletter.audience.explain import count
 from newsletter.audience.suppression import suppress
 from newsletter.errors import InputError
-from newsletter.store.tables import subscribers
+from newsletter.store.tables import subscriptions
 
 CAST = """\
 email,first_name,status,basis,date,expires
@@ -26,7 +27,7 @@ grace@example.com,Grace,subscribed,soft-opt-in,2024-01-01,2024-07-01
 
 VERDICTS = {
     "alice@example.com": ("mailable", "imported on 2024-09-01, basis express, source: site export"),
-    "bob@example.com": ("unsubscribed", "withdrawn on 2024-09-02, source: site export"),
+    "bob@example.com": ("unsubscribed", "withdrawn on 2024-10-10, source: site export"),
     "carol@example.com": ("suppressed-hard-bounce", "hard-bounce on 2024-10-10, source: site export"),
     "dora@example.com": ("unconfirmed", "requested on 2024-09-04, basis express, source: site export"),
     "erin@example.com": ("suppressed-complaint", "complaint on 2024-10-10, source: site export"),
@@ -77,25 +78,12 @@ def test_a_reader_of_another_newsletter_is_not_in_this_audience(newsroom: Any) -
     assert (said.mailable, said.evidence) == (False, "the reader has no subscription to daily")
 
 
-def test_the_timeline_tells_a_readers_story_in_order(newsroom: Any) -> None:
+def test_a_reader_who_paused_is_explained(newsroom: Any) -> None:
     newsroom.imports("email,date\nalice@example.com,2024-09-01\n")
-    newsroom.leaves("alice@example.com")
-    story = [moment.words for moment in timeline(newsroom.app.store, newsroom.app.keys, "Alice@example.com")]
-    assert story == [
-        "became known",
-        "imported on 2024-09-01, basis express, source: site export; rules: gdpr; by editor",
-        "withdrawn on 2024-10-10, source: cli; rules: gdpr; by editor",
-    ]
-    assert timeline(newsroom.app.store, newsroom.app.keys, "nobody@example.com") == []
-
-
-def test_the_timeline_of_an_erased_reader_still_shows_what_was_agreed(newsroom: Any) -> None:
-    newsroom.imports("email\nalice@example.com\n")
     with newsroom.app.store.write() as connection:
-        connection.execute(update(subscribers).values(address=None, first_name=None, erased_at=newsroom.now))
-    story = timeline(newsroom.app.store, newsroom.app.keys, "alice@example.com", newsletter="daily")
-    assert story[-1].words == "erased on request"
-    assert newsroom.reason("alice@example.com") == "erased"
+        connection.execute(update(subscriptions).values(paused_until=newsroom.now + timedelta(days=3)))
+    said = newsroom.explains("alice@example.com")
+    assert (said.reason, said.evidence[:23]) == ("paused", "paused until 2024-10-13")
 
 
 def test_what_is_no_address_cannot_be_explained(newsroom: Any) -> None:

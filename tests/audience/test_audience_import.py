@@ -200,7 +200,7 @@ def test_a_dry_run_tells_everything_and_keeps_nothing(newsroom: Any) -> None:
 
 def test_a_failure_half_way_leaves_no_trace(newsroom: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module, "CHUNK", 2)
-    monkeypatch.setattr(import_module, "count_effects", lambda outcomes: {}[len(outcomes)])
+    monkeypatch.setattr(import_module.ImportReport, "add", lambda _report, outcomes: {2: None}[len(outcomes)])
     with pytest.raises(KeyError):
         newsroom.imports("email\nalice@example.com\nbob@example.com\ncarol@example.com\n")
     assert stored(newsroom) == [0, 0, 0, 0]

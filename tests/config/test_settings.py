@@ -95,9 +95,12 @@ def test_events_are_fetched_from_this_machine_only(tmp_path: Path, url: str) -> 
         _open(tmp_path, f'{MINIMAL}[feedback]\nsimulator_url = "{url}"\n')
 
 
-def test_a_password_in_the_shared_file_is_refused_without_showing_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "place", ["ann:hunter2@db.example.org/news", "ann:hunter2#/?@db.example.org/news", "db/news?password=hunter2"]
+)
+def test_a_password_in_the_shared_file_is_refused_without_showing_it(tmp_path: Path, place: str) -> None:
     with pytest.raises(InputError) as refused:
-        _open(tmp_path, MINIMAL + '[store]\nurl = "postgresql://ann:hunter2@db.example.org/news"\n')
+        _open(tmp_path, MINIMAL + f'[store]\nurl = "postgresql://{place}"\n')
     assert "a password does not belong here" in str(refused.value)
     assert "hunter2" not in str(refused.value)
 

@@ -75,6 +75,7 @@ def test_what_was_found_is_frozen_into_the_facts_and_the_sources(
     assert found.facts["follow_ups"] == [
         {
             "question": "nk-troops",
+            "asked": "Are they really fighting?",
             "asked_in": "2024-10-09",
             "asked_on": "2024-10-09",
             "lead_in": "Yesterday we asked",

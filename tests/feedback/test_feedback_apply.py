@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from newsletter.app import App
 from newsletter.feedback.apply import Applied, apply_messages
@@ -227,3 +227,18 @@ def test_stored_outcomes_keep_their_rank() -> None:
     for outcome in ("none", "delayed", "delivered", "rejected", "bounced", "complained"):
         assert Standing("accepted", 1, rank=rank_of(outcome, hard=True)).outcome == outcome
     assert rank_of("bounced", hard=False) < rank_of("delivered", hard=False) < rank_of("bounced", hard=True)
+
+
+def test_what_comes_in_about_an_erased_reader_counts_but_keeps_nothing_of_her(ledger: App) -> None:
+    """Invariant 9."""
+    with ledger.store.write() as connection:
+        gone = subscribers.c.id == 3
+        connection.execute(update(subscribers).where(gone).values(address=None, erased_at=NOW))
+        bounce = said("Bounce", 3, bouncedRecipients=[{"diagnosticCode": "550 <reader3@example.com> unknown"}])
+        assert apply_messages(connection, [bounce, said("Bounce", 4)], now=NOW).settled == 2
+    with ledger.store.read() as connection:
+        kept = list(connection.scalars(select(raw_events.c.body).order_by(raw_events.c.id)))
+        row = connection.execute(select(deliveries).where(deliveries.c.subscriber_id == 3)).one()
+    assert (kept[0], "reader4" in kept[1]) == ("", True)
+    assert row.outcome == "bounced"
+    assert "reader3" not in str(row)

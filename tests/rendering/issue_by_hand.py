@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from newsletter.config import Workspace, open_workspace
-from newsletter.editorial.definition import FollowUpBlock
+from newsletter.editorial.definition import CorrectionBlock, FollowUpBlock, PollBlock
 from newsletter.editorial.library import Library
+from newsletter.editorial.polls import Poll
 from newsletter.editorial.resolve import FollowUp, ResolvedBlock, ResolvedIssue
+from newsletter.editorial.resolved import Corrected
 from newsletter.editorial.story import Story
 from newsletter.rendering.build import Build
 from newsletter.rendering.render import build_issue
@@ -42,6 +45,8 @@ ASKED = FollowUp(
     asking_story="2024-10-09/really",
     answering_story="2024-10-10/walls",
 )
+CLOSES = datetime(2024, 10, 17, 18, tzinfo=ZoneInfo("America/New_York"))
+CORRECTED = Corrected("2024-10-09", date(2024, 10, 9), went_out=True)
 
 
 def make_issue(
@@ -66,7 +71,10 @@ def resolve_by_hand(root: Path, issue: str, *, asked: FollowUp = ASKED) -> Resol
         stories = tuple(library.story(library.full_id(found, issue)) for found in _named(block))
         sources |= {story.path: story.source for story in stories}
         follow_up = asked if isinstance(block, FollowUpBlock) else None
-        blocks.append(ResolvedBlock(block, document.place(["blocks", index]), stories, follow_up))
+        poll = Poll(block.id, block.question, block.options, CLOSES) if isinstance(block, PollBlock) else None
+        corrected = CORRECTED if isinstance(block, CorrectionBlock) else None
+        place = document.place(["blocks", index])
+        blocks.append(ResolvedBlock(block, place, stories, follow_up, poll=poll, corrected=corrected))
     return ResolvedIssue(issue, definition, document, tuple(blocks), sources)
 
 

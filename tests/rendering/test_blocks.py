@@ -33,6 +33,8 @@ BLOCKS = {
     "image": 'src = "wall.jpg"\nalt = "A wall"\ncaption = "The wall"\ncredit = "Drawing: us"',
     "related": 'items = [{ headline = "Another", url = "https://example.org/r", source = "A paper" }]',
     "sponsor": 'label = "Presented by"\nname = "Harbour"\nbody = "Come."\ndisclosure = "Paid."\nurl = "https://example.com"',
+    "poll": 'id = "wall"\nquestion = "Will it *last*?"\noptions = ["It will", "It will not", "Not for long"]',
+    "correction": 'issue = "2024-10-09"\nwas = "The wall is *long*."\nis = "The wall is [short](https://example.org/w)."',
     "cta": 'text = "Join us"\nurl = "https://example.org/join"',
     "divider": 'title = "Part two"',
 }
@@ -121,6 +123,35 @@ def test_a_question_asked_last_year_names_the_year(newsroom: Path) -> None:
     assert "From the issue of December 30, 2023" in visible(built.html)
 
 
+def test_a_poll_has_a_button_an_option_and_each_leads_to_its_number_by_the_readers_own_link(newsroom: Path) -> None:
+    built = build(newsroom, block("poll"))
+    assert {link for link in links(built.html) if "vote_url" in link} == {
+        "{{vote_url}}/wall/1",
+        "{{vote_url}}/wall/2",
+        "{{vote_url}}/wall/3",
+    }
+    assert "1) It will: {{vote_url}}/wall/1\n2) It will not: {{vote_url}}/wall/2" in built.text
+    for part in (visible(built.html), built.text.replace("\n", " ")):
+        assert "You can vote, and change your mind, until 18:00 New York time on October 17." in part
+
+
+def test_a_correction_says_what_was_written_where_and_what_is_right(newsroom: Path) -> None:
+    built = build(newsroom, block("correction"))
+    assert "In the issue of October 9 [1] we wrote:\n\nThe wall is long.\n\nIt is:\n\nThe wall is short" in built.text
+    assert "https://news.example.org/archive/daily/2024-10-09" in links(built.html)
+
+
+@pytest.mark.parametrize("kind", ["follow-up", "correction"])
+def test_where_nothing_is_read_online_no_mail_promises_it(newsroom: Path, kind: str) -> None:
+    config = newsroom / "config.toml"
+    config.write_text(config.read_text() + 'archive = "off"\n')
+    built = build(newsroom, block(kind))
+    for part in (built.html, built.text):
+        assert "/archive/" not in part
+        assert "online" not in part
+        assert "issue of October 9" in part or kind == "follow-up"
+
+
 def test_numbers_read_as_figure_dash_sentence_in_text(newsroom: Path) -> None:
     assert "123 million - people voted." in build(newsroom, block("numbers")).text
 
@@ -158,10 +189,12 @@ HOSTILE = (
     '<script>alert(1)</script> {{7*7}} {% include "secrets.toml" %} {{ issue.__class__ }} '
     "[x](javascript:alert(1)) <img src=x onerror=alert(1)> </td></table> <!--[if mso]>"
 )
-_COPY = re.compile(r'((?:body|text|answer|question|title|label|speaker|who|role|lead|name|source) = )"[^"]*"')
+_COPY = re.compile(r'((?:body|text|answer|question|title|label|speaker|who|role|lead|name|source|was|is) = )"[^"]*"')
 
 
-@pytest.mark.parametrize("kind", ["intro", "numbers", "watching", "briefs", "quote", "q-and-a", "sponsor"])
+@pytest.mark.parametrize(
+    "kind", ["intro", "numbers", "watching", "briefs", "quote", "q-and-a", "sponsor", "poll", "correction"]
+)
 def test_hostile_copy_is_only_words(newsroom: Path, kind: str) -> None:
     fields = _COPY.sub(lambda found: f"{found[1]}'{HOSTILE}'", BLOCKS[kind])
     built = build(newsroom, block(kind, fields))

@@ -12,6 +12,8 @@ import traceback
 from pathlib import Path
 
 import botocore.session  # noqa: F401 - loaded before forking
+import psycopg  # noqa: F401
+import sqlalchemy.dialects.postgresql
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
 from newsletter.app import open_app

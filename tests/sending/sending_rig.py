@@ -20,7 +20,7 @@ from newsletter.sending.accounts import Account, account
 from newsletter.sending.answers import Patience
 from newsletter.sending.dispatch import Job, dispatch
 from newsletter.sending.ledger import Scope
-from newsletter.sending.messages import Fields, mail_of, public_url_of
+from newsletter.sending.messages import Fields, mails_of, public_url_of
 from newsletter.sending.prepare import prepare
 from newsletter.sending.sends import NewSend, Send, State
 from newsletter.store.tables import consent, deliveries, subscribers, subscriptions
@@ -182,7 +182,7 @@ def run(app: App, send: Send, transport: Memory, *, patience: Patience = IMPATIE
             store=app.store,
             locks=locks or app.workspace.locks,
             transport=transport,
-            mail=mail_of(build, settings),
+            mails=mails_of(build, settings),
             fields=Fields(app.keys, name, send.id, public_url_of(build, app.settings.public_url)),
             scope=Scope(send.id, name, settings),
             now=app.now,

@@ -29,7 +29,7 @@ from sending_rig import (
     states,
     withdraw,
 )
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from newsletter.app import App
 from newsletter.errors import NotFound, Refused, StoreError
@@ -39,6 +39,7 @@ from newsletter.sending.control import cancel, issue_to_resume, pause, resolve_u
 from newsletter.sending.owners import alive, owner, recover
 from newsletter.sending.sends import MOVES, NewSend, State
 from newsletter.store.tables import consent, deliveries, subscriptions
+from newsletter.store.tables import sends as every_send
 
 
 def test_preparing_gives_every_subscription_one_row_with_a_batch_or_a_reason(app: App) -> None:
@@ -133,7 +134,7 @@ def test_a_send_makes_only_the_moves_of_the_table(app: App, before: State, after
         send = sends.create(
             connection, NewSend("daily", ISSUE, build.hash, "memory", "ann", date_waived=False), MORNING
         )
-        connection.exec_driver_sql("UPDATE sends SET state = ?", (str(before),))
+        connection.execute(update(every_send).values(state=before))
         send = sends.get(connection, send.id)
         if after in MOVES[before] or after is before:
             assert sends.move(connection, send, after, reason="why").state is after

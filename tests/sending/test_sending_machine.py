@@ -6,12 +6,13 @@ doubt; nobody who had withdrawn is mailed; whoever is not accounted for as havin
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sending_rig import (
     ACCEPT,
     LOST,
@@ -32,7 +33,7 @@ from sending_rig import (
     withdraw,
 )
 
-from newsletter.app import make_workspace
+from newsletter.app import App, open_app
 from newsletter.sending import control
 from newsletter.sending.sends import Send
 from newsletter.transports.mail import Answer, Recipient
@@ -42,10 +43,9 @@ ANSWERS = {"accept": ACCEPT, "refuse": REFUSE, "retry": RETRY, "lost": LOST, "st
 
 
 class Sending(RuleBasedStateMachine):
-    def __init__(self) -> None:
+    def __init__(self, app: App) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.app = make_workspace(Path(self.folder.name) / "newsroom", now=lambda: MORNING)
+        self.app = app
         add_readers(self.app, READERS)
         self.sends: list[Send] = []
         self.withdrawn: set[int] = set()
@@ -125,10 +125,23 @@ class Sending(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.app.store.close()
-        self.folder.cleanup()
 
 
-TestSending = Sending.TestCase
-TestSending.settings = settings(
-    max_examples=15, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+def test_any_history_of_sends_mails_nobody_twice_and_accounts_for_everybody(
+    make_workspace: Callable[..., Path],
+) -> None:
+    numbers = count(1)
+
+    def begin() -> Sending:
+        return Sending(open_app(make_workspace(name=f"newsroom-{next(numbers)}"), now=lambda: MORNING))
+
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        begin,
+        settings=settings(
+            max_examples=15,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+        ),
+    )

@@ -46,6 +46,7 @@ def test_the_version_asked_for_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(alembic_config()).get_current_head() == VERSION
 
 
+@pytest.mark.sqlite
 def test_the_database_survives_a_power_cut_by_its_settings(app: App) -> None:
     with app.store.read() as connection:
         pragmas = {
@@ -64,6 +65,24 @@ def test_a_failed_write_leaves_no_trace(app: App) -> None:
         interrupted()
     with app.store.read() as connection:
         assert connection.execute(select(import_batches)).all() == []
+
+
+def test_a_rehearsal_sees_what_it_wrote_and_leaves_no_trace(app: App) -> None:
+    with app.store.write(keep=False) as connection:
+        connection.execute(insert(import_batches), _batch())
+        assert connection.scalar(select(import_batches.c.source)) == "form"
+    with app.store.read() as connection:
+        assert connection.execute(select(import_batches)).all() == []
+
+
+def test_what_others_write_meanwhile_does_not_change_a_view(app: App) -> None:
+    with app.store.read() as view:
+        assert view.execute(select(import_batches)).all() == []
+        with app.store.write() as connection:
+            connection.execute(insert(import_batches), _batch())
+        assert view.execute(select(import_batches)).all() == []
+    with app.store.read() as view:
+        assert len(view.execute(select(import_batches)).all()) == 1
 
 
 def test_a_moment_without_a_zone_is_refused(app: App) -> None:
@@ -94,7 +113,7 @@ def test_two_processes_that_write_at_once_lose_nothing(app: App) -> None:
     with app.store.write() as connection:
         connection.execute(text("CREATE TABLE counter (value INTEGER)"))
         connection.execute(text("INSERT INTO counter VALUES (0)"))
-    children = [subprocess.Popen([sys.executable, "-c", WRITER, app.store.url]) for _ in range(2)]
+    children = [subprocess.Popen([sys.executable, "-c", WRITER, app.workspace.store_url]) for _ in range(2)]
     assert [child.wait(timeout=120) for child in children] == [0, 0]
     with app.store.read() as connection:
         assert connection.scalar(text("SELECT value FROM counter")) == 400
@@ -142,9 +161,9 @@ def test_without_keys_nothing_starts(make_workspace: Callable[..., Path]) -> Non
         open_app(root)
 
 
+@pytest.mark.sqlite
 def test_a_file_that_is_no_database_is_refused_in_words(workspace: Path) -> None:
     database = workspace / "var" / "newsletter.db"
-    database.parent.mkdir()
     database.write_bytes(b"this is not a database, but long enough to look like a file" * 20)
     with pytest.raises(StoreError, match="is not a usable SQLite database"):
         open_app(workspace)
@@ -164,7 +183,7 @@ def test_the_folder_made_for_the_database_is_closed_to_other_users(tmp_path: Pat
 
 def test_a_database_another_process_holds_on_to_is_said_in_words(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("newsletter.store.engine.BUSY_TIMEOUT_MS", 10)
-    impatient = Store(app.store.url)
+    impatient = Store(app.workspace.store_url)
     with app.store.write(), pytest.raises(StoreError, match="Another process is writing"):
         with impatient.write():
             pass

@@ -106,7 +106,7 @@ def test_a_database_that_stays_locked_gives_a_page_to_try_again(
 
 def test_a_database_of_another_version_gives_the_same_page(site: TestClient, app: App) -> None:
     with app.store.write() as connection:
-        connection.exec_driver_sql("ALTER TABLE sends RENAME TO other")
+        connection.exec_driver_sql("ALTER TABLE archive RENAME TO other")
     answer = site.get("/")
     assert answer.status_code == 503
     assert "db upgrade" not in answer.text

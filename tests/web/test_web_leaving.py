@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,9 @@ from fastapi.testclient import TestClient
 from web_newsroom import Reader, every_row, reason_left_out, reopen, subscribe
 
 from newsletter.app import App
-from newsletter.audience.links import sign_unsubscribe
+from newsletter.audience.consent import Suppressed
+from newsletter.audience.links import Purpose, sign_ticket, sign_unsubscribe
+from newsletter.audience.suppression import suppress
 from newsletter.web.public.body import MOST_BYTES
 from newsletter.web.public.leaving import RECEIVED
 from newsletter.web.public.site import create_site
@@ -20,13 +25,14 @@ MULTIPART = {"List-Unsubscribe": (None, "One-Click")}
 BUTTON = {"from": "page"}
 
 
-def test_the_page_names_the_newsletter_and_has_one_button_that_posts_to_its_own_address(
+def test_the_page_names_the_newsletter_and_its_buttons_post_to_its_own_address(
     site: TestClient, reader: Reader
 ) -> None:
     page = site.get(reader.link)
     assert page.status_code == 200
     assert "Unsubscribe from The Meridian?" in page.text
-    assert page.text.count("<button") == page.text.count('<form method="post">') == 1
+    assert re.findall(r"<button[^>]*>(.*?)</button>", page.text) == ["Unsubscribe", "Pause"]
+    assert page.text.count("<form") == page.text.count('<form method="post">') == 2
     assert "<script" not in page.text
 
 
@@ -203,3 +209,142 @@ def test_the_page_speaks_for_the_newsletter_of_the_link_where_there_are_several(
     assert "editors@news.example.org" in unknown
     assert "weekly@news.example.org" in unknown
     app.store.close()
+
+
+# -- beside leaving ---------------------------------------------------------------------------------------------------
+
+
+def undo_of(page: str) -> str:
+    """Where the undo button posts to."""
+    found = re.search(r'action="(/undo/[^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
+def test_pausing_says_until_when_and_resuming_ends_it(site: TestClient, app: App, reader: Reader) -> None:
+    page = site.post(reader.link, data={**BUTTON, "action": "pause", "for": "1-week"})
+    assert "Nothing is sent to you before Thursday, October 17, 2024." in page.text
+    assert reason_left_out(app, reader) == "paused"
+    assert "It is paused" in site.get(reader.link).text
+    assert "The pause is over" in site.post(reader.link, data={**BUTTON, "action": "resume"}).text
+    assert reason_left_out(app, reader) is None
+
+
+def test_a_pause_of_no_known_length_is_a_month(site: TestClient, reader: Reader) -> None:
+    for form in ({}, {"for": "ever"}):
+        page = site.post(reader.link, data={"action": "pause", **form})
+        assert "Sunday, November 10, 2024" in page.text
+
+
+@pytest.mark.parametrize("action", ["", "leave", "LEAVE-ALL", "pause ", "x" * 500])
+def test_what_names_neither_a_pause_nor_everything_leaves(
+    site: TestClient, app: App, reader: Reader, action: str
+) -> None:
+    assert "You are unsubscribed" in site.post(reader.link, data={**BUTTON, "action": action}).text
+    assert reason_left_out(app, reader) == "unsubscribed"
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+def test_neither_pausing_nor_resuming_brings_anybody_back(
+    site: TestClient, app: App, reader: Reader, action: str
+) -> None:
+    site.post(reader.link)
+    before = every_row(app)
+    assert "You are unsubscribed" in site.post(reader.link, data={"action": action}).text
+    assert every_row(app) == before
+
+
+def test_one_click_leaves_whatever_else_the_body_says(site: TestClient, app: App, reader: Reader) -> None:
+    assert site.post(reader.link, data={**ONE_CLICK, "action": "pause"}).text == RECEIVED
+    assert reason_left_out(app, reader) == "unsubscribed"
+
+
+def test_the_page_of_one_who_is_out_offers_the_way_back(site: TestClient, app: App, reader: Reader) -> None:
+    site.post(reader.link, data=ONE_CLICK)
+    page = site.get(reader.link).text
+    assert "You are unsubscribed from The Meridian" in page
+    assert "It works until 06:30 New York time on October 11." in page
+    assert "You are subscribed again" in site.post(undo_of(page)).text
+    assert reason_left_out(app, reader) is None
+    assert "Unsubscribe from The Meridian?" in site.get(reader.link).text
+
+
+def test_undoing_twice_is_undoing_once_and_looking_is_not_undoing(site: TestClient, app: App, reader: Reader) -> None:
+    undo = undo_of(site.post(reader.link).text)
+    before = every_row(app)
+    assert "Get The Meridian again?" in site.get(undo).text
+    assert site.head(undo).status_code == 200
+    assert every_row(app) == before
+    first, after = site.post(undo), every_row(app)
+    assert (first.status_code, site.post(undo).text) == (200, first.text)
+    assert "You are subscribed again" in site.get(undo).text
+    assert every_row(app) == after != before
+
+
+def later(app: App) -> TestClient:
+    """The site a day later."""
+    return TestClient(create_site(replace(app, now=lambda: app.now() + timedelta(hours=24))))
+
+
+def test_after_a_day_there_is_no_undo(site: TestClient, app: App, reader: Reader) -> None:
+    undo = undo_of(site.post(reader.link).text)
+    before = every_row(app)
+    site = later(app)
+    assert "/undo/" not in site.get(reader.link).text
+    for answer in (site.get(undo), site.post(undo)):
+        assert (answer.status_code, "can no longer be undone" in answer.text) == (410, True)
+    assert every_row(app) == before
+
+
+def test_a_complaint_that_came_since_is_not_undone(site: TestClient, app: App, reader: Reader) -> None:
+    undo = undo_of(site.post(reader.link).text)
+    with app.store.write() as connection:
+        hashed = connection.exec_driver_sql("SELECT address_hash FROM subscribers").scalar_one()
+        suppress(connection, str(hashed), reason=Suppressed.COMPLAINT, source="ses", at=app.now())
+    assert "/undo/" not in site.get(reader.link).text
+    assert site.post(undo).status_code == 410
+    assert reason_left_out(app, reader) == "suppressed-complaint"
+
+
+def test_an_undo_that_is_forged_or_of_an_entry_that_is_no_withdrawal_undoes_nothing(
+    site: TestClient, app: App, reader: Reader
+) -> None:
+    undo = undo_of(site.post(reader.link).text)
+    until = app.now() + timedelta(days=1)
+    tokens = [*forged(undo.rpartition("/")[2])[:8], reader.token]
+    tokens += [sign_ticket(app.keys, Purpose.UNDO, number, until) for number in (1, 999)]
+    before = every_row(app)
+    for token in tokens:
+        assert site.get(f"/undo/{token}").status_code == site.post(f"/undo/{token}").status_code == 404
+    assert every_row(app) == before
+
+
+@pytest.fixture
+def two(workspace: Path) -> Iterator[tuple[App, TestClient, Reader]]:
+    """A reader of two newsletters."""
+    app = reopen(workspace, extra=SECOND)
+    subscribe(app, "ada@example.org", newsletter="weekly")
+    yield app, TestClient(create_site(app), follow_redirects=False), subscribe(app, "ada@example.org")
+    app.store.close()
+
+
+def test_who_gets_several_can_leave_everything_and_take_all_of_it_back(two: tuple[App, TestClient, Reader]) -> None:
+    app, site, reader = two
+    weekly = Reader(reader.id, sign_unsubscribe(app.keys, reader.id, "weekly", ""))
+    assert "You also get" in site.get(reader.link).text
+    page = site.post(reader.link, data={**BUTTON, "action": "leave-all"}).text
+    assert "You are unsubscribed from" in page
+    assert "&lt;Weekly&gt; &amp; more" in page
+    for link in (reader.link, weekly.link):
+        assert "You are unsubscribed" in site.get(link).text
+    assert site.post(reader.link, data={**BUTTON, "action": "leave-all"}).text == page
+    site.post(undo_of(page))
+    for link in (reader.link, weekly.link):
+        assert "You also get" in site.get(link).text
+
+
+def test_who_left_one_is_asked_whether_she_wants_to_leave_the_rest(two: tuple[App, TestClient, Reader]) -> None:
+    _, site, reader = two
+    page = site.post(reader.link, data=BUTTON).text
+    assert "You still get" in page
+    assert "You still get" not in site.post(reader.link, data={**BUTTON, "action": "leave-all"}).text

@@ -20,6 +20,8 @@ from newsletter.audience.links import sign_unsubscribe
 from newsletter.audience.select import verdicts
 from newsletter.rendering.build import Build, canonical_json
 from newsletter.rendering.freeze import freeze
+from newsletter.sending import archive
+from newsletter.sending import sends as sends_of
 from newsletter.store.tables import metadata, sends
 
 ISSUE = "2024-10-10"
@@ -107,6 +109,7 @@ def publish(app: App, build: Build, *, send: str = SEND, minute: int | None = No
     }
     with app.store.write() as connection:
         connection.execute(insert(sends), row)
+        archive.publish(connection, sends_of.get(connection, send))
     return build
 
 

@@ -1,64 +1,163 @@
-"""Issues to read online: the build that was sent, as a page that belongs to no reader."""
+"""Issues to read online: the build that was sent, as a page that belongs to no reader.
+
+The mail stands on its page byte for byte, its merge fields at their fallbacks. Around it, written by us, stands what
+came later: corrections, answers, the result of its polls, the issues before and after.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, HTTPException, Response
-from fastapi.responses import HTMLResponse
-from sqlalchemy import Connection, select
+from fastapi import FastAPI, HTTPException, Request, Response
+from sqlalchemy import Connection
 
-from newsletter.config import Settings
+from newsletter.app import App
+from newsletter.config import NewsletterSettings
+from newsletter.editorial.facts import facts_of
+from newsletter.editorial.polls import polls_in
+from newsletter.editorial.votes import tally
+from newsletter.rendering.dates import long_date, short_date, until_words
 from newsletter.rendering.freeze import load_build
-from newsletter.sending.sends import of_issue
-from newsletter.store.engine import Store
-from newsletter.store.tables import sends
+from newsletter.rendering.words import in_words
+from newsletter.sending.archive import (
+    Archived,
+    archived,
+    neighbours,
+    newest_first,
+    notes_about,
+    number_of_issues,
+)
+from newsletter.sending.messages import public_url_of
 from newsletter.transports.fields import Place, archive_values, fill
+from newsletter.web.public.around import POLL, Pieces, first_image, put_around
+from newsletter.web.public.kept import kept
+from newsletter.web.public.pages import Pages
+
+A_PAGE = 50  # issues
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
+TAKEN_UP = {
+    "answered": "Answered",
+    "partly": "Partly answered",
+    "still-open": "Taken up again",
+    "dropped": "Taken up for the last time",
+}
 
 
-def add_archive(site: FastAPI, store: Store, settings: Settings) -> None:
-    """GET /archive/<newsletter>/<issue>."""
-    headers = {
-        "Content-Security-Policy": _mail_policy(settings.public_url),
-        "Cache-Control": "public, max-age=300",
-        "X-Robots-Tag": "all",
-    }
+def add_archive(site: FastAPI, app: App, pages: Pages) -> None:
+    """GET /archive, /archive/<newsletter> and /archive/<newsletter>/<issue>."""
+
+    @site.api_route("/archive", methods=["GET", "HEAD"])
+    def newsletters(request: Request) -> Response:
+        shown = {name: each for name, each in pages.newsletters.items() if each.archive != "off"}
+        with app.store.read() as connection:
+            numbers = {name: number_of_issues(connection, name) for name in shown}
+        page = pages.show("archive.html", shown=shown, numbers=numbers)
+        return kept(request, bytes(page.body), kind="text/html", headers=reading_headers(None))
+
+    @site.api_route("/archive/{newsletter}", methods=["GET", "HEAD"])
+    def issues(request: Request, newsletter: str) -> Response:
+        settings = readable(pages, newsletter)
+        number = _page_number(request)
+        with app.store.read() as connection:
+            found = newest_first(connection, newsletter, limit=A_PAGE, skip=(number - 1) * A_PAGE)
+            total = number_of_issues(connection, newsletter)
+        if not found and number > 1:
+            raise HTTPException(404)
+        page = pages.show(
+            "issues.html",
+            newsletter=settings,
+            name=newsletter,
+            issues=[(each, long_date(each.date, settings.lang)) for each in found],
+            number=number,
+            pages=-(-total // A_PAGE),
+            url=f"{app.settings.public_url}/archive/{newsletter}",
+            feed=feed_url(app, newsletter),
+        )
+        return kept(request, bytes(page.body), kind="text/html", headers=reading_headers(settings))
 
     @site.api_route("/archive/{newsletter}/{issue}", methods=["GET", "HEAD"])
-    def archived_issue(newsletter: str, issue: str) -> Response:
-        with store.read() as connection:
-            build = sent_build(connection, newsletter, issue)
-        if build is None:
-            raise HTTPException(404)
-        html = fill(load_build(store, build).html, archive_values(), Place.HTML)
-        return HTMLResponse(html, headers=headers)
+    def one_issue(request: Request, newsletter: str, issue: str) -> Response:
+        settings = readable(pages, newsletter)
+        with app.store.read() as connection:
+            shown = archived(connection, newsletter, issue)
+            if shown is None:
+                raise HTTPException(404)
+            said = _said_around(connection, pages, shown, now=app.now())
+        build = load_build(app.store, shown.build)
+        mail = fill(build.html, {**archive_values(), "vote_url": POLL}, Place.HTML)
+        head = pages.piece(
+            "archived-head.html",
+            about=settings,
+            shown=shown,
+            url=f"{app.settings.public_url}/archive/{newsletter}/{issue}",
+            feed=feed_url(app, newsletter),
+            image=first_image(mail),
+        )
+        addresses = (app.settings.public_url, public_url_of(build, app.settings.public_url))
+        headers = {**reading_headers(settings), "Content-Security-Policy": _mail_policy(addresses)}
+        return kept(request, put_around(mail, replace(said, head=head)), kind="text/html", headers=headers)
 
 
-def sent_build(connection: Connection, newsletter: str, issue: str) -> str | None:
-    """The newest build of an issue that any reader was handed, or None while it has not gone out."""
-    builds = {
-        send.first_handover_at: send.build
-        for send in of_issue(connection, issue)
-        if send.newsletter == newsletter and send.first_handover_at is not None
-    }
-    return builds[max(builds)] if builds else None
+def readable(pages: Pages, newsletter: str) -> NewsletterSettings:
+    """The settings of a newsletter whose issues may be read online; 404 for any other."""
+    settings = pages.newsletters.get(newsletter)
+    if settings is None or settings.archive == "off":
+        raise HTTPException(404)
+    return settings
 
 
-def latest_issue(connection: Connection, newsletter: str) -> str | None:
-    """The issue of a newsletter that went out last, or None before the first."""
-    found: str | None = connection.scalar(
-        select(sends.c.issue)
-        .where(sends.c.newsletter == newsletter, sends.c.first_handover_at.is_not(None))
-        .order_by(sends.c.first_handover_at.desc(), sends.c.id)
-        .limit(1)
+def reading_headers(settings: NewsletterSettings | None) -> dict[str, str]:
+    """Anyone may keep it for a while; search engines may too, unless the newsroom does not want it."""
+    robots = "noindex" if settings is not None and settings.archive == "noindex" else "all"
+    return {"Cache-Control": "public, max-age=300", "X-Robots-Tag": robots}
+
+
+def feed_url(app: App, newsletter: str) -> str:
+    return f"{app.settings.public_url}/feed/{newsletter}.atom"
+
+
+def _said_around(connection: Connection, pages: Pages, shown: Archived, *, now: datetime) -> Pieces:
+    """What stands above, below and under the polls of an issue."""
+    settings = pages.newsletters[shown.newsletter]
+    notes = notes_about(connection, [shown.issue])
+    dated = [(note, short_date(note.date, settings.lang, beside=shown.date)) for note in notes]
+    before, after = neighbours(connection, shown)
+    return Pieces(
+        above=pages.piece("archived-above.html", about=settings, shown=shown, notes=dated, taken_up=TAKEN_UP),
+        below=pages.piece("archived-below.html", about=settings, shown=shown, before=before, after=after),
+        under_polls=_under_polls(connection, pages, shown, now=now),
     )
+
+
+def _under_polls(connection: Connection, pages: Pages, shown: Archived, *, now: datetime) -> Mapping[str, str]:
+    settings = pages.newsletters[shown.newsletter]
+    found = {}
+    for poll in polls_in(facts_of(connection, shown.build)):
+        found[poll.id] = pages.piece(
+            "archived-poll.html",
+            about=settings,
+            poll=in_words(poll, lang=settings.lang),
+            tally=None if poll.is_open(now) else tally(connection, shown.issue, poll.id),
+            until=until_words(poll.closes.astimezone(settings.zone), settings.lang, beside=shown.date),
+        )
     return found
 
 
-def _mail_policy(public_url: str) -> str:
+def _page_number(request: Request) -> int:
+    written = request.query_params.get("page", "1")
+    if not _NUMBER.fullmatch(written):
+        raise HTTPException(404)
+    return int(written)
+
+
+def _mail_policy(addresses: tuple[str, ...]) -> str:
     """Mail carries its style in its elements and its images' full address; scripts, frames and forms stay out."""
-    parts = urlsplit(public_url)
+    origins = dict.fromkeys(f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, addresses))
     return (
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src 'self' {parts.scheme}://{parts.netloc}; "
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src 'self' {' '.join(origins)}; "
         "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     )

@@ -16,13 +16,18 @@ MOST_BYTES = 10_000
 
 async def form_fields(request: Request) -> Mapping[str, str]:
     """The fields of a request's form, for a route to depend on; what cannot be read has none. 413 when too large."""
+    return fields_in(await whole_body(request), request.headers.get("content-type", ""))
+
+
+async def whole_body(request: Request) -> bytes:
+    """What a request sends, for a route to depend on. 413 when too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BYTES:
             # The rest is never read, so the connection cannot be used again.
             raise HTTPException(413, headers={"Connection": "close"})
-    return fields_in(body, request.headers.get("content-type", ""))
+    return body
 
 
 def fields_in(body: bytes, content_type: str) -> dict[str, str]:

@@ -53,6 +53,11 @@ class Pages:
         )
         return HTMLResponse(html, status)
 
+    def piece(self, template: str, *, about: NewsletterSettings, **words: object) -> str:
+        """A piece of a page about one newsletter, for a page that is not ours as a whole."""
+        found = self._templates.get_template(template)
+        return found.render(base=self.base, about=about, lang=_page_lang(about), **words)
+
     def trouble(self, status: int) -> HTMLResponse:
         """The page for something that went wrong; it says nothing about the inside."""
         known = status if status in _TROUBLES else 500 if status >= 500 else 404

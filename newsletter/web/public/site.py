@@ -9,11 +9,21 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from newsletter.app import App
-from newsletter.web.public.archive import add_archive, latest_issue
+from newsletter.sending.archive import latest_issue, refresh
+from newsletter.web.public.address import add_address
+from newsletter.web.public.agreeing import add_agreeing
+from newsletter.web.public.archive import add_archive
+from newsletter.web.public.confirming import add_confirming
 from newsletter.web.public.edge import Edge
+from newsletter.web.public.feed import add_feed
 from newsletter.web.public.images import add_images
 from newsletter.web.public.leaving import add_leaving
 from newsletter.web.public.pages import Pages
+from newsletter.web.public.preferences import add_preferences
+from newsletter.web.public.private import add_private
+from newsletter.web.public.signup import add_signup
+from newsletter.web.public.signup_json import add_signup_json
+from newsletter.web.public.voting import add_voting
 
 
 def create_site(app: App) -> FastAPI:
@@ -23,7 +33,17 @@ def create_site(app: App) -> FastAPI:
     site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     add_images(site, app.store)
     add_leaving(site, app, pages)
-    add_archive(site, app.store, app.settings)
+    add_preferences(site, app, pages)
+    add_private(site, app, pages)
+    add_address(site, app, pages)
+    add_agreeing(site, app, pages)
+    refresh(app.store)
+    add_archive(site, app, pages)
+    add_feed(site, app, pages)
+    add_voting(site, app, pages)
+    add_signup(site, app, pages)
+    add_signup_json(site, app)
+    add_confirming(site, app, pages)
     _front_page(site, app, pages)
     _stylesheet(site)
 
@@ -43,7 +63,8 @@ def _front_page(site: FastAPI, app: App, pages: Pages) -> None:
     @site.api_route("/", methods=["GET", "HEAD"])
     def front() -> Response:
         with app.store.read() as connection:
-            latest = {name: latest_issue(connection, name) for name in pages.newsletters}
+            readable = {name for name, each in pages.newsletters.items() if each.archive != "off"}
+            latest = {name: latest_issue(connection, name) if name in readable else None for name in pages.newsletters}
         answer = pages.show("front.html", latest=latest)
         answer.headers["X-Robots-Tag"] = "all"
         return answer

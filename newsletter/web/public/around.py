@@ -1,0 +1,105 @@
+"""Puts our own pieces around a frozen mail without touching a byte of it: in the head, above, below, under its polls.
+
+The mail is cut up, never parsed and written anew. A poll is known by its options' links, so that any theme's poll is
+found: what belongs under it goes behind the innermost table that holds them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+
+from newsletter.rendering.markup import VOID, Kind, Piece, pieces
+
+POLL = "#poll"  # what {{vote_url}} stands for here: an option leads to what stands under its poll
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What goes where; HTML that is escaped already."""
+
+    head: str = ""
+    above: str = ""
+    below: str = ""
+    under_polls: Mapping[str, str] | None = None
+
+
+@dataclass(eq=False)
+class _Element:
+    name: str
+    closing_tag: Piece | None = None
+
+
+def put_around(mail: str, said: Pieces) -> str:
+    """The mail with our pieces in it."""
+    cut = pieces(mail)
+    inserts = [
+        (_before_head_ends(cut), said.head),
+        (_where_body_begins(cut), said.above),
+        *_under_polls(cut, said.under_polls or {}),
+        (_where_body_ends(cut, len(mail)), said.below),
+    ]
+    made, end = "", 0
+    for at, piece in sorted(inserts, key=lambda insert: insert[0]):
+        made += mail[end:at] + piece
+        end = at
+    return made + mail[end:]
+
+
+def first_image(mail: str) -> Piece | None:
+    """The first picture of a mail that has an address."""
+    images = (piece for piece in pieces(mail) if piece.kind is Kind.TAG and piece.name == "img")
+    return next((image for image in images if (image.attribute("src") or "").startswith("http")), None)
+
+
+def _before_head_ends(cut: list[Piece]) -> int:
+    found = next((piece for piece in cut if piece.name == "head" and piece.closing), None)
+    if found is not None:
+        return found.start
+    doctype = next((piece for piece in cut if piece.kind is Kind.DECLARATION), None)
+    return _end(doctype) if doctype is not None and doctype.start == 0 else 0
+
+
+def _where_body_begins(cut: list[Piece]) -> int:
+    found = next((piece for piece in cut if piece.name == "body" and not piece.closing), None)
+    return _end(found) if found is not None else _before_head_ends(cut)
+
+
+def _where_body_ends(cut: list[Piece], end: int) -> int:
+    return next((piece.start for piece in reversed(cut) if piece.name == "body" and piece.closing), end)
+
+
+def _under_polls(cut: list[Piece], wanted: Mapping[str, str]) -> Iterable[tuple[int, str]]:
+    """Where each poll's own piece goes; a poll whose options are not there has no place."""
+    around: dict[str, list[list[_Element]]] = {}
+    inside: list[_Element] = []
+    for piece in cut:
+        if piece.kind is not Kind.TAG or piece.name in VOID or piece.text.endswith("/>"):
+            continue
+        if piece.closing:
+            _close(inside, piece)
+            continue
+        href = piece.attribute("href") or ""
+        if piece.name == "a" and href.startswith(f"{POLL}/"):
+            around.setdefault(href.split("/")[1], []).append(list(inside))
+        inside.append(_Element(piece.name))
+    for poll in wanted.keys() & around.keys():
+        shared = [level[0] for level in takewhile(lambda level: len(set(level)) == 1, zip(*around[poll], strict=False))]
+        table = next((e.closing_tag for e in reversed(shared) if e.name == "table" and e.closing_tag), None)
+        nearest = next((e.closing_tag for e in reversed(shared) if e.closing_tag), None)
+        if table is not None:
+            yield _end(table), wanted[poll]
+        elif nearest is not None:
+            yield nearest.start, wanted[poll]
+
+
+def _close(inside: list[_Element], tag: Piece) -> None:
+    if any(element.name == tag.name for element in inside):
+        while (element := inside.pop()).name != tag.name:
+            pass
+        element.closing_tag = tag
+
+
+def _end(piece: Piece) -> int:
+    return piece.start + len(piece.text)

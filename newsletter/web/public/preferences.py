@@ -1,0 +1,167 @@
+"""What a reader changes on her preferences page.
+
+A form sends along what it showed, so an old page changes only what was changed on it, and agrees to no text that was
+not on it. Who sends a form that shows nothing changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request, Response
+
+from newsletter.app import App
+from newsletter.audience import pausing, tracking
+from newsletter.audience.consent import Purpose as Consent
+from newsletter.audience.pausing import Length
+from newsletter.audience.preferences import (
+    Person,
+    agree_anew,
+    end_pause,
+    measure,
+    owe_private_link,
+    set_profile,
+    take_pause,
+    text_id,
+    turn,
+)
+from newsletter.errors import InputError
+from newsletter.rendering.dates import long_date
+from newsletter.web.public.body import form_fields
+from newsletter.web.public.pages import Pages
+from newsletter.web.public.preferences_page import Door, PreferencePages, Said
+from newsletter.web.public.visit import visit_of
+
+Form = Annotated[Mapping[str, str], Depends(form_fields)]
+
+SAVED = Said("Saved.")
+NOTHING = Said("Nothing was changed.")
+TEXT_CHANGED = "What you agree to has changed since you opened this page. Please read it and choose once more."
+
+
+def add_preferences(site: FastAPI, app: App, pages: Pages) -> None:
+    """GET and POST /p/<token> and /me/<ticket>; POST /p/<token>/private, which mails the private link."""
+    page = PreferencePages(app, pages)
+
+    @site.api_route("/p/{token}", methods=["GET", "HEAD"])
+    def look(token: str) -> Response:
+        return page.show(page.footer_door(token))
+
+    @site.post("/p/{token}")
+    def change(token: str, asked: Request, form: Form) -> Response:
+        door = page.footer_door(token)
+        return page.show(door, _act(app, door, asked, form))
+
+    @site.post("/p/{token}/private")
+    def mail_private_link(token: str) -> Response:
+        door = page.footer_door(token)
+        owe_private_link(app.store, door.reader, page.speaks_for(door), now=app.now())
+        return pages.show(
+            "private-mailed.html", newsletter=pages.newsletters.get(door.newsletter), back=pages.base + door.path
+        )
+
+    @site.api_route("/me/{token}", methods=["GET", "HEAD"])
+    def look_privately(token: str) -> Response:
+        return page.show(page.private_door(token))
+
+    @site.post("/me/{token}")
+    def change_privately(token: str, asked: Request, form: Form) -> Response:
+        door = page.private_door(token)
+        return page.show(door, _act(app, door, asked, form) if door else None)
+
+
+def _act(app: App, door: Door, asked: Request, form: Mapping[str, str]) -> Said:
+    acts = _Acts(app, Person(door.reader, visit_of(asked), app.now()), form)
+    by_name = {
+        "newsletters": acts.newsletters,
+        "agree": acts.agree,
+        "pause": acts.pause,
+        "resume": acts.resume,
+        "profile": acts.profile,
+        "measure": acts.measure,
+    }
+    act = by_name.get(form.get("act", ""))
+    return act() if act else NOTHING
+
+
+@dataclass(frozen=True)
+class _Acts:
+    """One reader's form, by what it is for."""
+
+    app: App
+    person: Person
+    form: Mapping[str, str]
+
+    def newsletters(self) -> Said:
+        known = self.app.settings.newsletters
+        wanted, outdated = self._boxes({name: text_id(settings) for name, settings in known.items()})
+        turn(self.app.store, self.app.workspace, self.person, wanted)
+        return Said(wrong={"newsletters": TEXT_CHANGED}) if outdated else SAVED
+
+    def agree(self) -> Said:
+        agreed = agree_anew(self.app.store, self.app.workspace, self.person, self._newsletter)
+        return Said("Thank you: you get every issue again.") if agreed else NOTHING
+
+    def pause(self) -> Said:
+        name, settings = self._newsletter, self.app.settings.newsletters.get(self._newsletter)
+        if settings is None:
+            return NOTHING
+        written, length = self.form.get("until", ""), self.form.get("for", "")
+        try:
+            if written:
+                day = pausing.day_to_resume(written, settings.zone, self.person.now)
+            elif length in {each.value for each in Length}:
+                day = pausing.last_day_of(Length(length), settings.zone, self.person.now)
+            else:
+                return Said(wrong={f"pause-{name}": "Choose for how long, or until which day."})
+        except InputError as error:
+            return Said(wrong={f"pause-{name}": error.problems[0].message})
+        if not take_pause(self.app.store, self.app.workspace, self.person, name, until=day):
+            return NOTHING
+        return Said(f"{settings.name} is paused: nothing is sent to you before {long_date(day, 'en')}.")
+
+    def resume(self) -> Said:
+        resumed = end_pause(self.app.store, self.app.workspace, self.person, self._newsletter)
+        return Said("The pause is over: you get every issue again.") if resumed else NOTHING
+
+    def profile(self) -> Said:
+        if not {"first_name", "lang"} & self.form.keys():
+            return NOTHING
+        known = self.app.settings.newsletters
+        first_name, lang = self.form.get("first_name", ""), self.form.get("lang", "")
+        try:
+            set_profile(self.app.store, self.person.subscriber_id, first_name=first_name, lang=lang, newsletters=known)
+        except InputError as error:
+            [problem] = error.problems
+            return Said(wrong={problem.place.file: problem.message}, written={"first_name": first_name})
+        return SAVED
+
+    def measure(self) -> Said:
+        settings = self.app.settings.newsletters.get(self._newsletter)
+        if settings is None:
+            return NOTHING
+        texts = {str(purpose): tracking.text_id(purpose, settings) for purpose in tracking.purposes_of(settings)}
+        chosen, outdated = self._boxes(texts)
+        wanted = {Consent(purpose): yes for purpose, yes in chosen.items()}
+        measure(self.app.store, self.app.workspace, self.person, self._newsletter, wanted)
+        return Said(wrong={f"measure-{self._newsletter}": TEXT_CHANGED}) if outdated else SAVED
+
+    def _boxes(self, texts: Mapping[str, str]) -> tuple[dict[str, bool], bool]:
+        """The boxes that were changed on the page, and whether one was ticked beside another text than the present."""
+        changed = {}
+        outdated = False
+        for name, text in texts.items():
+            was, ticked = self.form.get(f"was-{name}"), self.form.get(f"on-{name}")
+            if was is None or (was == "on") == (ticked is not None):
+                continue
+            if ticked not in (None, text):
+                outdated = True
+            else:
+                changed[name] = ticked is not None
+        return changed, outdated
+
+    @property
+    def _newsletter(self) -> str:
+        return self.form.get("newsletter", "")

