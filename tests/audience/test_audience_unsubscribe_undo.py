@@ -224,6 +224,14 @@ def test_what_was_no_yes_before_is_none_after(cast: Cast, event: Event) -> None:
     assert cast.undoes(cast.leaves(reader))[0] is Undone.TOO_LATE
 
 
+def test_an_import_that_still_needs_confirming_is_not_confirmed_by_leaving_and_undoing(cast: Cast) -> None:
+    about = {"daily": settings_of(imports="confirm")}
+    reader = cast.reader(replace(YES, event=Event.IMPORTED))
+    assert cast.verdicts(reader, about["daily"])[0] == "import-needs-confirmation"
+    assert cast.undoes(cast.leaves(reader), about)[0] is Undone.TOO_LATE
+    assert cast.verdicts(reader, about["daily"])[0] == "unsubscribed"
+
+
 def test_a_newsletter_given_up_since_is_not_brought_back(cast: Cast) -> None:
     reader = cast.reader(YES)
     assert cast.undoes(cast.leaves(reader), {"weekly": settings_of()})[0] is Undone.TOO_LATE
