@@ -11,14 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from newsletter.audience.consent import EVERYWHERE, Suppressed, Suppression
+from newsletter.audience.proofs import FORMER_ADDRESS
 from newsletter.audience.suppression import suppress_many
 from newsletter.feedback.service_mail import ServiceMails
 from newsletter.feedback.standing import NOTHING, OUTCOME, SETTLED, UNKNOWN_DELIVERY, Standing, rank_of
 from newsletter.feedback.vocabulary import Event, Kind, NotAnEvent, parse
-from newsletter.store.tables import deliveries, events, raw_events, subscribers
+from newsletter.store.tables import deliveries, events, proofs, raw_events, subscribers
 
 Key = tuple[str, int]  # send, subscriber
 
@@ -220,7 +221,27 @@ def _hashes(connection: Connection, found: Sequence[Event]) -> list[tuple[Event,
     readers = {event.delivery.subscriber_id for event in found if event.delivery}
     query = select(subscribers.c.id, subscribers.c.address_hash).where(subscribers.c.id.in_(readers))
     hashes = {row.id: row.address_hash for row in connection.execute(query)} if readers else {}
-    return [(e, hashes[e.delivery.subscriber_id]) for e in found if e.delivery and e.delivery.subscriber_id in hashes]
+    moved = _moved_since(connection, found)
+    return [
+        (event, hashes[event.delivery.subscriber_id])
+        for event in found
+        if event.delivery
+        and event.delivery.subscriber_id in hashes
+        and not (event.kind is Kind.BOUNCE and _key(event) in moved)
+    ]
+
+
+def _moved_since(connection: Connection, found: Sequence[Event]) -> set[Key]:
+    """Deliveries to an address their reader has given up since: that it bounces says nothing of her present one."""
+    bounced = {key for event in found if event.kind is Kind.BOUNCE and (key := _key(event))}
+    if not bounced:
+        return set()
+    table = deliveries.c
+    moves = select(proofs.c.subscriber_id, func.max(proofs.c.at).label("at")).where(proofs.c.kind == FORMER_ADDRESS)
+    last = moves.group_by(proofs.c.subscriber_id).subquery()
+    query = select(table.send_id, table.subscriber_id).join(last, last.c.subscriber_id == table.subscriber_id)
+    query = query.where(table.subscriber_id.in_({reader for _, reader in bounced}), table.handed_over_at < last.c.at)
+    return {(row.send_id, row.subscriber_id) for row in connection.execute(query)} & bounced
 
 
 def _suppress(connection: Connection, found: Sequence[tuple[Event, str]]) -> int:

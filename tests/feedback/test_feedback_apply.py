@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, insert, select, update
 
 from newsletter.app import App
+from newsletter.audience.proofs import FORMER_ADDRESS, keep_detail
 from newsletter.feedback.apply import Applied, apply_messages
 from newsletter.feedback.standing import Standing, rank_of
 from newsletter.feedback.vocabulary import parse
@@ -242,3 +243,13 @@ def test_what_comes_in_about_an_erased_reader_counts_but_keeps_nothing_of_her(le
     assert (kept[0], "reader4" in kept[1]) == ("", True)
     assert row.outcome == "bounced"
     assert "reader3" not in str(row)
+
+
+def test_a_late_bounce_of_a_former_address_does_not_cost_the_reader_her_new_one(ledger: App) -> None:
+    with ledger.store.write() as connection:
+        connection.execute(update(deliveries).values(handed_over_at=NOW))
+        for reader, moved in ((3, NOW + timedelta(hours=1)), (4, NOW - timedelta(hours=1))):
+            keep_detail(connection, reader, FORMER_ADDRESS, "old@example.org", now=moved, days=30)
+        done = apply_messages(connection, [said("Bounce", reader) for reader in (3, 4, 5)], now=NOW)
+        assert done.suppressed == 2
+        assert apply_messages(connection, [said("Complaint", 3)], now=NOW).suppressed == 1  # that she said herself

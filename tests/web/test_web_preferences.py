@@ -18,10 +18,14 @@ from sqlalchemy import select
 from web_newsroom import Reader, every_row, reason_left_out, reopen, subscribe
 
 from newsletter.app import App
+from newsletter.audience.addresses import address_hash, normalise
 from newsletter.audience.consent import Purpose as Consent
+from newsletter.audience.consent import Suppressed
 from newsletter.audience.ledger import histories
 from newsletter.audience.links import Purpose, sign_reader, sign_ticket, sign_unsubscribe
 from newsletter.audience.mail_owed import MailKind, owe
+from newsletter.audience.suppression import lift, suppress
+from newsletter.audience.unsubscribe import unsubscribe_address
 from newsletter.store.tables import service_mails, subscribers, subscriptions
 from newsletter.web.public.preferences import TEXT_CHANGED
 from newsletter.web.public.site import create_site
@@ -387,3 +391,27 @@ def test_a_reader_without_javascript_and_mouse_pauses_and_saves_her_name(room: R
         page.get_by_role("status").get_by_text("Saved").wait_for()
     assert room.row().first_name == "Augusta"
     assert reason_left_out(room.app, room.reader) == "paused"
+
+
+def test_her_page_names_nobody_of_the_newsroom_and_shows_none_of_their_notes(room: Room) -> None:
+    """A mail is forwarded easily, and so is the link in its footer."""
+    app, address = room.app, "ada@example.org"
+    unsubscribe_address(
+        app.store, app.keys, address, newsletter="daily", source="cli", now=app.now(), actor="Edith Editor"
+    )
+    with app.store.write() as connection:
+        hashed = address_hash(normalise(address).normal, app.keys.hash)
+        suppress(connection, hashed, reason=Suppressed.MANUAL, source="rude on the phone", at=app.now())
+        lift(
+            connection,
+            hashed,
+            reasons=[Suppressed.MANUAL],
+            scopes=["*"],
+            actor="Edith Editor",
+            why="said sorry",
+            now=app.now(),
+        )
+    for link in (room.footer, room.private):
+        page = room.site.get(link).text
+        assert "no longer suppressed" in page
+        assert not [said for said in ("Edith", "rude", "sorry") if said in page]

@@ -126,7 +126,7 @@ class PreferencePages:
             found = read_preferences(connection, door.reader, newsletters, now)
             if found is None:
                 return self.nobody()
-            moments = story(connection, found.reader, found.reader.address_hash, newsletters=newsletters)
+            moments = story(connection, found.reader, found.reader.address_hash, newsletters=newsletters, names=False)
             wording = newest_wording(connection, door.reader)
         return self.pages.show(
             "preferences.html",
