@@ -395,7 +395,7 @@ def test_a_reader_without_javascript_and_mouse_pauses_and_saves_her_name(room: R
 
 def test_her_page_names_nobody_of_the_newsroom_and_shows_none_of_their_notes(room: Room) -> None:
     """A mail is forwarded easily, and so is the link in its footer."""
-    app, address = room.app, "ada@example.org"
+    app, address = room.app, "ada@mail.example.org"
     unsubscribe_address(
         app.store, app.keys, address, newsletter="daily", source="cli", now=app.now(), actor="Edith Editor"
     )
