@@ -225,7 +225,7 @@ class KeySettings(Part):
     @classmethod
     def _well_formed(cls, value: SecretStr | tuple[SecretStr, ...] | None) -> SecretStr | tuple[SecretStr, ...] | None:
         for key in value if isinstance(value, tuple) else [value] if value else []:
-            if not re.fullmatch(r"[a-z0-9]{1,16}:[A-Za-z0-9_-]{32,}", key.get_secret_value()):
+            if not re.fullmatch(r"[a-z0-9]{1,15}:[A-Za-z0-9_-]{32,}", key.get_secret_value()):
                 raise ValueError("must be `id:secret`, the secret at least 32 letters, digits, - or _.")
         return value
 
@@ -253,7 +253,7 @@ class NewsletterSettings(Part):
     from_address: Address
     reply_to: Address | None = None
     timezone: Zone
-    lang: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    lang: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)] = "en"
     theme: Annotated[str, Field(pattern=NAME)] = "default"
     organisation: Line = Field(min_length=1)
     postal_address: Line = Field(min_length=1)

@@ -44,7 +44,7 @@ def addresses_of(connection: Connection, subscriber_id: int) -> tuple[str, ...]:
 
 def erase(connection: Connection, keys: KeyRing, subscriber_id: int, *, actor: str, now: datetime) -> Forgotten:
     """Forget her in the caller's transaction. Once more finds nothing left to do."""
-    hashes = _hashes(connection, keys, subscriber_id)
+    hashes = hashes_of(connection, keys, subscriber_id)
     withdrawn = _withdraw(connection, subscriber_id, actor=actor, now=now)
     listed = Suppression(Suppressed.ERASURE, EVERYWHERE, f"asked for; by {actor}", now)
     suppress_many(connection, [(found, listed) for found in hashes])
@@ -65,8 +65,8 @@ def _former(connection: Connection, subscriber_id: int) -> list[str]:
     return [found for found in connection.scalars(query.order_by(table.id)) if found]
 
 
-def _hashes(connection: Connection, keys: KeyRing, subscriber_id: int) -> set[str]:
-    """What must never be mailed again: her address, and former ones unless they are another reader's by now."""
+def hashes_of(connection: Connection, keys: KeyRing, subscriber_id: int) -> set[str]:
+    """Of her address, and of former ones unless they are another reader's by now."""
     own = connection.scalar(select(subscribers.c.address_hash).where(subscribers.c.id == subscriber_id))
     former = set()
     for written in _former(connection, subscriber_id):

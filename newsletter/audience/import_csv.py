@@ -31,6 +31,7 @@ from newsletter.audience.row import LONGEST_SOURCE, Defaults, Wrong, holds_addre
 from newsletter.audience.spool import Spool
 from newsletter.config import NewsletterSettings
 from newsletter.errors import InputError, Place, Problem
+from newsletter.store.bulk import roomy
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import consent, import_batches
@@ -189,10 +190,11 @@ def _write(
     row = {**described, "newsletter": intake.newsletter, "actor": intake.actor, "at": intake.now, "counts": "{}"}
     batch = int(connection.execute(insert(import_batches).values(row).returning(import_batches.c.id)).scalar_one())
     intake = replace(intake, batch_id=batch)
-    for claims in spool:
-        report.add(intake.take(connection, claims))
-        gc.collect(1)  # statements leave cycles behind
-        step("write", len(claims))
+    with roomy(connection):
+        for claims in spool:
+            report.add(intake.take(connection, claims))
+            gc.collect(1)  # statements leave cycles behind
+            step("write", len(claims))
     told = json.dumps({**report.counts, **counts})
     connection.execute(update(import_batches).where(import_batches.c.id == batch).values(counts=told))
     return batch

@@ -25,6 +25,7 @@ from newsletter.store.upsert import upsert
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # Who gets an IPv4 address of a /24, or an IPv6 address of a /64, can mostly get the others too.
 _NETWORK_BITS = {4: 24, 6: 64}
+_DOTLESS = frozenset({"gmail.com", "googlemail.com"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def use_form(
     """Count one use of a form; the first limit that it is over, or None. The caller holds the write lock."""
     counted = (
         (Limit.NETWORK, network_of(network_address), settings.per_network_an_hour, HOUR),
-        (Limit.ADDRESS, address.normal, settings.per_address_a_day, DAY),
+        (Limit.ADDRESS, mailbox_of(address), settings.per_address_a_day, DAY),
         (Limit.DOMAIN, address.normal.rpartition("@")[2], settings.per_domain_an_hour, HOUR),
     )
     for limit, value, most, window in counted:
@@ -68,6 +69,13 @@ def use_form(
             _tell(limit, uses, most)
             return Over(limit, start + window)
     return None
+
+
+def mailbox_of(address: Address) -> str:
+    """The mailbox an address most likely ends in. For counting alone: whose a +tag is, its provider decides."""
+    local, _, domain = address.normal.rpartition("@")
+    local = local.partition("+")[0] or local
+    return f"{local.replace('.', '') if domain in _DOTLESS else local}@{domain}"
 
 
 def network_of(network_address: str | None) -> str:

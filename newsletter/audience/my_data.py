@@ -1,7 +1,8 @@
 """Everything we hold on one reader, for herself (GDPR art. 15 and 20): every table that knows her, row by row.
 
 What she agreed to comes with its words. Other people's data never comes along: each row is chosen by her id or by the
-hash of one of her addresses.
+hash of an address that is or was hers; one she only asked for may be another's. Nor does what staff noted for
+themselves: who did something is "newsroom", and why an address was suppressed is the reason's word.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, Table, select
 
-from newsletter.audience.addresses import address_hash, normalise
-from newsletter.audience.erase import addresses_of
-from newsletter.errors import InputError
+from newsletter.audience.erase import hashes_of
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import (
     consent,
@@ -37,12 +36,12 @@ from newsletter.store.tables import (
 
 Record = dict[str, Any]
 # How the work went, for the program only.
-_OURS = frozenset({"owner", "batch", "dedup", "address_hash", "pending_hash"})
+_OURS = frozenset({"owner", "batch", "dedup", "address_hash", "pending_hash", "request", "why"})
 
 
 def my_data(connection: Connection, keys: KeyRing, subscriber_id: int, *, at: datetime) -> Record:
     """All of it, in words of JSON; `at` is when it was asked for."""
-    hashes = _hashes(connection, keys, subscriber_id)
+    hashes = hashes_of(connection, keys, subscriber_id)
     texts = {row.hash: row.text for row in connection.execute(select(wordings.c.hash, wordings.c.text))}
     entries = _rows(connection, consent, subscriber_id)
     return {
@@ -67,26 +66,14 @@ def as_json(found: Record) -> bytes:
     return (json.dumps(found, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def _hashes(connection: Connection, keys: KeyRing, subscriber_id: int) -> set[str]:
-    """Of every address that is or was hers; a former one that has another reader by now is his."""
-    found = {str(connection.scalar(select(subscribers.c.address_hash).where(subscribers.c.id == subscriber_id)))}
-    for written in addresses_of(connection, subscriber_id):
-        try:
-            found.add(address_hash(normalise(written).normal, keys.hash))
-        except InputError:
-            continue
-    table = subscribers.c
-    others = select(table.address_hash).where(table.address_hash.in_(found), table.id != subscriber_id)
-    return found - set(connection.scalars(others))
-
-
 def _rows(connection: Connection, table: Table, subscriber_id: int) -> list[Record]:
     query = select(table).where(table.c.subscriber_id == subscriber_id)
     return _all(connection, query.order_by(*table.primary_key.columns))
 
 
 def _of_hashes(connection: Connection, table: Table, hashes: Iterable[str]) -> list[Record]:
-    return _all(connection, select(table).where(table.c.address_hash.in_(list(hashes))).order_by(table.c.id))
+    found = _all(connection, select(table).where(table.c.address_hash.in_(list(hashes))).order_by(table.c.id))
+    return [{name: value for name, value in row.items() if name != "source"} for row in found]
 
 
 def _imports(connection: Connection, subscriber_id: int) -> list[Record]:
@@ -120,8 +107,10 @@ def _unpacked(row: Record, column: str) -> Record:
 
 def _all(connection: Connection, query: Select[Any]) -> list[Record]:
     found = connection.execute(query).mappings()
-    return [{name: _plain(value) for name, value in row.items() if name not in _OURS} for row in found]
+    return [{name: _plain(name, value) for name, value in row.items() if name not in _OURS} for row in found]
 
 
-def _plain(value: object) -> object:
+def _plain(name: str, value: object) -> object:
+    if name == "actor":
+        return value if value == "reader" else "newsroom"
     return value.isoformat() if isinstance(value, datetime) else value

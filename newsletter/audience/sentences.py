@@ -64,14 +64,14 @@ class Batch:
     undone_by: str | None
 
 
-def told(entry: Entry, purpose: Purpose, name: str, batch: Batch | None = None, *, names: bool = True) -> str:
-    """One entry of the ledger: what happened, and then what it rests on. `names`: also who of the newsroom did it."""
+def told(entry: Entry, purpose: Purpose, name: str, batch: Batch | None = None) -> str:
+    """One entry of the ledger: what happened, and then what it rests on."""
     phrases = _SENDING if purpose is Purpose.SEND else _MEASURING
     what = phrases[entry.event].format(name=name, what=_MEASURED.get(purpose, ""))
-    return "; ".join([f"On {day(entry.occurred_at)} {what} ({entry.source})", *_details(entry, batch, names=names)])
+    return "; ".join([f"On {day(entry.occurred_at)} {what} ({entry.source})", *_details(entry, batch)])
 
 
-def _details(entry: Entry, batch: Batch | None, *, names: bool) -> list[str]:
+def _details(entry: Entry, batch: Batch | None) -> list[str]:
     details = []
     if entry.basis:
         ground = _GROUNDS.get(entry.ground or "", "")
@@ -83,18 +83,17 @@ def _details(entry: Entry, batch: Batch | None, *, names: bool) -> list[str]:
         details.append(f"policy {entry.policy_version}")
     if entry.jurisdiction != "none":
         details.append(f"rules {entry.jurisdiction}")
-    if names and entry.actor != "reader":
+    if entry.actor != "reader":
         details.append(f"by {entry.actor}")
     if batch:
         details.append(f"from {batch.file_name}, import {batch.id}")
         if batch.undone_at:
-            by = f" by {batch.undone_by}" if names else ""
-            details.append(f"undone on {day(batch.undone_at)}{by}, so it does not count")
+            details.append(f"undone on {day(batch.undone_at)} by {batch.undone_by}, so it does not count")
     return details
 
 
-def told_of_suppression(found: Suppression, *, names: bool = True) -> str:
-    return f"{SUPPRESSED[found.reason]} ({found.source})" if names else SUPPRESSED[found.reason]
+def told_of_suppression(found: Suppression) -> str:
+    return f"{SUPPRESSED[found.reason]} ({found.source})"
 
 
 def told_of_mail(kind: str, detail: str | None, *, state: str, reason: str | None) -> str:

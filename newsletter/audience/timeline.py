@@ -52,17 +52,16 @@ def story(
     *,
     newsletters: Newsletters,
     newsletter: str | None = None,
-    names: bool = True,
 ) -> list[Moment]:
     """The same for a reader at hand; one without a row may still be on the suppression list.
 
-    Without `names` it says neither who of the newsroom did something nor what they noted: the reader's own page.
+    For the newsroom: it names who did what, and why. What the reader sees herself is `plain_record`.
     """
-    moments = _suppressed(connection, hashed, newsletter, names=names)
+    moments = _suppressed(connection, hashed, newsletter)
     if person is not None:
         moments = [
             Moment(person.created_at, EVERYWHERE, "became known"),
-            *_agreed(connection, person.id, newsletters, newsletter, names=names),
+            *_agreed(connection, person.id, newsletters, newsletter),
             *_mailed(connection, person.id, newsletter),
             *_paused(connection, person.id, newsletter),
             *moments,
@@ -94,16 +93,14 @@ def batches_of(connection: Connection, ids: Iterable[int | None]) -> dict[int, B
     return {row.id: Batch(**row._mapping) for row in rows}
 
 
-def _agreed(
-    connection: Connection, reader: int, newsletters: Newsletters, newsletter: str | None, *, names: bool
-) -> list[Moment]:
+def _agreed(connection: Connection, reader: int, newsletters: Newsletters, newsletter: str | None) -> list[Moment]:
     rows = ledger.everything_of(connection, reader, newsletter)
     batches = batches_of(connection, [row.entry.batch_id for row in rows])
     moments = []
     for row in rows:
         settings = newsletters.get(row.newsletter)
         name = settings.name if settings else row.newsletter
-        words = told(row.entry, row.purpose, name, batches.get(row.entry.batch_id or 0), names=names)
+        words = told(row.entry, row.purpose, name, batches.get(row.entry.batch_id or 0))
         moments.append(Moment(row.at, row.newsletter, words))
     return moments
 
@@ -132,17 +129,17 @@ def _paused(connection: Connection, reader: int, newsletter: str | None) -> list
     return [Moment(until, name, "the pause ends") for name, until in connection.execute(query)]
 
 
-def _suppressed(connection: Connection, hashed: str, newsletter: str | None, *, names: bool) -> list[Moment]:
+def _suppressed(connection: Connection, hashed: str, newsletter: str | None) -> list[Moment]:
     """What is on the suppression list, and what was taken off it."""
     table = suppression_lifts.c
     query = select(suppression_lifts).where(table.address_hash == hashed).order_by(table.id)
     if newsletter is not None:
         query = query.where(table.scope.in_([EVERYWHERE, newsletter]))
     moments = [
-        Moment(found.at, found.scope, told_of_suppression(found, names=names))
+        Moment(found.at, found.scope, told_of_suppression(found))
         for found in suppressions_of(connection, [hashed], newsletter).get(hashed, [])
     ]
     for row in connection.execute(query):
         words = f"no longer suppressed ({SUPPRESSED[Suppressed(row.reason)]}, {day(row.suppressed_at)})"
-        moments.append(Moment(row.lifted_at, row.scope, f"{words}: {row.why}; by {row.actor}" if names else words))
+        moments.append(Moment(row.lifted_at, row.scope, f"{words}: {row.why}; by {row.actor}"))
     return moments

@@ -6,7 +6,8 @@ there. Here the statement is compiled once, and each distinct moment is turned i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ from sqlalchemy import Connection, Table
 
 from newsletter.store.tables import Instant
 from newsletter.store.upsert import insert_into
+
+_PAGES_KIB = -65_536  # negative: in KiB, not in pages
 
 
 def insert_many(
@@ -44,6 +47,20 @@ def insert_many(
     else:
         written = [dict(zip(given, row, strict=True)) for row in written]
     connection.exec_driver_sql(str(compiled), written)
+
+
+@contextmanager
+def roomy(connection: Connection) -> Iterator[None]:
+    """SQLite keeps 2 MB of pages: too few for indexes of keyed hashes, whose entries lie anywhere. Here it keeps 64."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    before = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA cache_size = {_PAGES_KIB}")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA cache_size = {int(before)}")
 
 
 class _Moments(dict[datetime, Any]):

@@ -31,6 +31,7 @@ def serve(app: App, host: str, port: int, *, after_post: Callable[[], None] | No
             sys.stdout.write("Others can reach this address: put a proxy with HTTPS before it.\n")
         sys.stdout.flush()
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # any stranger's broken form; answered already
         proxies = list(app.settings.web.trusted_proxies)
         config = uvicorn.Config(
             site,

@@ -34,7 +34,7 @@ def add_confirming(site: FastAPI, app: App, pages: Pages) -> None:
         number = _number(app, token)
         if number is None:
             return _page(app, pages, SignUp(State.GONE))
-        if _read_another_text(app, fields):
+        if not _read_the_text(app, number, fields):
             return _page(app, pages, look_up(app.store, app.workspace, number, now=app.now()), changed=True)
         return _page(app, pages, confirm(app.store, app.workspace, number, visit=visit_of(asked), now=app.now()))
 
@@ -44,10 +44,13 @@ def _number(app: App, token: str) -> int | None:
     return None if ticket is None or ticket.expired(app.now()) else ticket.number
 
 
-def _read_another_text(app: App, fields: Mapping[str, str]) -> bool:
-    """Whether the form names a text that is not the present one of a newsletter we have."""
-    present = {CHOICE + name: each.consent_version for name, each in app.settings.newsletters.items()}
-    return any(name in present and version != present[name] for name, version in fields.items())
+def _read_the_text(app: App, number: int, fields: Mapping[str, str]) -> bool:
+    """Whether the form names the present text of each newsletter it confirms: what was not shown is not agreed to."""
+    found = look_up(app.store, app.workspace, number, now=app.now())
+    known = app.settings.newsletters
+    return found.state is not State.WAITING or all(
+        fields.get(CHOICE + name) == known[name].consent_version for name in found.newsletters
+    )
 
 
 def _page(app: App, pages: Pages, found: SignUp, *, changed: bool = False) -> Response:

@@ -13,12 +13,12 @@ from fastapi import HTTPException, Response
 
 from newsletter.app import App
 from newsletter.audience import pausing, tracking
-from newsletter.audience.consent import EVERYWHERE, Reason
 from newsletter.audience.consent import Purpose as Consent
+from newsletter.audience.consent import Reason
 from newsletter.audience.links import PATHS, Purpose, read_reader, read_ticket
+from newsletter.audience.plain_record import plain_record, words_agreed
 from newsletter.audience.policies import begins
 from newsletter.audience.preferences import Preferences, Standing, languages, masked, read_preferences
-from newsletter.audience.timeline import Moment, newest_wording, story
 from newsletter.config import NewsletterSettings, PolicySettings
 from newsletter.rendering.dates import long_date
 from newsletter.web.public.leaving import LENGTHS
@@ -126,8 +126,8 @@ class PreferencePages:
             found = read_preferences(connection, door.reader, newsletters, now)
             if found is None:
                 return self.nobody()
-            moments = story(connection, found.reader, found.reader.address_hash, newsletters=newsletters, names=False)
-            wording = newest_wording(connection, door.reader)
+            record = plain_record(connection, door.reader, found.reader.address_hash, newsletters=newsletters)
+            wordings = words_agreed(connection, door.reader, newsletters=newsletters)
         return self.pages.show(
             "preferences.html",
             newsletter=newsletters.get(door.newsletter),
@@ -140,8 +140,8 @@ class PreferencePages:
             lengths=LENGTHS,
             profile=found.reader.profile,
             languages=[(lang, language(lang)) for lang in languages(newsletters, found.reader.profile.lang)],
-            moments=[self._told(moment) for moment in moments],
-            wording=wording,
+            record=[(long_date(line.day, "en"), line.words) for line in record],
+            wordings=wordings,
         )
 
     def over(self) -> Response:
@@ -179,12 +179,6 @@ class PreferencePages:
     def _to_agree_to(self, settings: NewsletterSettings) -> PolicySettings | None:
         asking = [policy for policy in settings.policies if policy.change == "reconsent"]
         return next((policy for policy in reversed(asking) if begins(policy, settings) <= self.app.now()), None)
-
-    def _told(self, moment: Moment) -> tuple[str, str, str]:
-        """When, of which newsletter, and what."""
-        known = self.app.settings.newsletters.get(moment.newsletter)
-        name = "" if moment.newsletter == EVERYWHERE else known.name if known else moment.newsletter
-        return long_date(moment.at.date(), "en"), name, moment.words
 
 
 def language(lang: str) -> str:
