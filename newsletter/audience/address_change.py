@@ -113,9 +113,9 @@ def change_asked(connection: Connection, mail_id: int) -> Change | None:
     reader = reader_of(connection, row.subscriber_id) if row is not None else None
     if row is None or reader is None or reader.address is None or reader.erased:
         return None
-    if row.pending_address and _is_about(row.detail, row.pending_hash):
+    if row.pending_address and is_about(row.detail, row.pending_hash):
         return Change(reader, row.newsletter, row.pending_address, row.pending_hash, done=False)
-    if _is_about(row.detail, reader.address_hash):
+    if is_about(row.detail, reader.address_hash):
         return Change(reader, row.newsletter, reader.address, reader.address_hash, done=True)
     return None
 
@@ -147,7 +147,8 @@ def _mails_today(connection: Connection, now: datetime, about: ColumnElement[boo
     return [(row.state, row.detail) for row in rows]
 
 
-def _is_about(detail: str | None, hashed: str | None) -> bool:
+def is_about(detail: str | None, hashed: str | None) -> bool:
+    """Whether a mail's row, by its detail, was owed about the address with this hash."""
     return bool(detail and hashed) and hmac.compare_digest(str(detail), str(hashed)[-TAIL:])
 
 

@@ -21,6 +21,7 @@ from newsletter.store.keys import Key
 LONGEST = 254  # RFC 5321: a path of 256 with its angle brackets
 _PLAIN = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*", re.ASCII)
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_NO_NAME = ("://", "www.", "<", ">", "{{", "@")
 
 
 @dataclass(frozen=True)
@@ -109,3 +110,15 @@ def _known_domain(domain: str) -> str:
 
 def _sentence(message: str) -> str:
     return message if message.endswith(".") else f"{message}."
+
+
+def unfit_name(text: str) -> str | None:
+    """Why a text is none to be called by, in a sentence, or None: what a stranger could make a link or code of.
+
+    A name stands in mail. Letters of other shapes (full width and the like) count as what they look like.
+    """
+    if text and text.splitlines() != [text]:
+        return "The name holds a line break."
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    odd = next((each for each in _NO_NAME if each in plain), None)
+    return f"The name holds “{odd}”; a name is no address, no link and no code." if odd else None

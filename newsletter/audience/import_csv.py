@@ -143,11 +143,11 @@ def import_csv(
         with open_table(file, **options) as table:  # type: ignore[arg-type]
             report.format, report.read_as, report.note = table.format.name, table.format.label, table.format.note
             _check(table, replace(defaults, order_of=table.order_of), spool, report, step)
-        if report.refused and not partial:
+        if report.refused and not (partial or dry_run):
             return report
         intake = Intake(newsletter, settings, actor, now, proof_days=proof_days)
         described = {"file_name": path.name, "file_sha256": _digest(file), "source": source or "named in the file"}
-        # A dry run does everything but keep it, so that its numbers are those the import will have.
+        # A dry run does everything but keep it, so that its numbers are those the import of the good rows will have.
         with store.write(keep=not dry_run) as connection:
             batch = _write(connection, intake, described, spool, report, step)
     report.batch = None if dry_run else batch

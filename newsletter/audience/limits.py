@@ -25,7 +25,6 @@ from newsletter.store.upsert import upsert
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # Who gets an IPv4 address of a /24, or an IPv6 address of a /64, can mostly get the others too.
 _NETWORK_BITS = {4: 24, 6: 64}
-_DOTLESS = frozenset({"gmail.com", "googlemail.com"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger(__name__)
@@ -74,8 +73,7 @@ def use_form(
 def mailbox_of(address: Address) -> str:
     """The mailbox an address most likely ends in. For counting alone: whose a +tag is, its provider decides."""
     local, _, domain = address.normal.rpartition("@")
-    local = local.partition("+")[0] or local
-    return f"{local.replace('.', '') if domain in _DOTLESS else local}@{domain}"
+    return f"{local.partition('+')[0] or local}@{domain}"
 
 
 def network_of(network_address: str | None) -> str:

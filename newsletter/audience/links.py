@@ -31,7 +31,7 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"  # reader's link
     VOTE = "vote"  # reader's link
     CONFIRM = "confirm"  # ticket: a sign-up
-    PRIVATE = "private"  # ticket: a subscriber, who has just shown that the mailbox is hers
+    PRIVATE = "private"  # ticket: the service mail that brought it; works while that mailbox is hers
     ADDRESS = "address"  # ticket: a subscriber, at the new address
     UNDO = "undo"  # ticket: the ledger entry to take back
     AGREE = "agree"  # ticket: a service mail that asked for consent to a new policy

@@ -20,7 +20,7 @@ class MailKind(StrEnum):
 
     CONFIRM = "confirm"  # signups.id
     WELCOME = "welcome"  # consent.id of the confirmation
-    PRIVATE_LINK = "private-link"
+    PRIVATE_LINK = "private-link"  # `detail` holds the end of the hash of the address it is for
     ADDRESS_CONFIRM = "address-confirm"  # goes to subscribers.pending_address
     ADDRESS_TOLD = "address-told"  # proofs.id, which holds the former address it goes to
     POLICY_NOTICE = "policy-notice"  # `detail` names the version

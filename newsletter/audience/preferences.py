@@ -1,12 +1,14 @@
 """What a reader may decide for herself, as it stands, and the verbs that change it.
 
 Whoever holds the link of a mail's footer may be a stranger the mail was forwarded to. So nothing here changes or tells
-an address: that needs the private link (`address_change`, `my_data`), and the address is shown masked.
+an address: that needs the private link (`private_link`, `address_change`, `my_data`), and the address is shown masked.
+What gives a consent in her name (`turn` on, `agree_anew`, `measure`) is for who came by the private link; others may
+`ask_for_mail`, which her mailbox has to confirm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date as Date
 from datetime import datetime
@@ -14,25 +16,25 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from newsletter.audience import ledger, pausing, tracking
-from newsletter.audience.addresses import invisible_character
+from newsletter.audience.addresses import invisible_character, unfit_name
 from newsletter.audience.consent import Event, Purpose, Reason, Suppressed
 from newsletter.audience.ledger import Profile, Subscriber
-from newsletter.audience.mail_owed import MailKind, owe
 from newsletter.audience.notices import STILL_SUBSCRIBED
 from newsletter.audience.opt_in import opt_in
 from newsletter.audience.proofs import Visit
 from newsletter.audience.row import LONGEST_NAME
 from newsletter.audience.select import verdicts
+from newsletter.audience.signup import Requested, request
 from newsletter.audience.suppression import suppressions_of
 from newsletter.audience.unsubscribe import Source, withdraw
 from newsletter.audience.wordings import wording_of
 from newsletter.config import NewsletterSettings, Workspace
 from newsletter.errors import InputError, Place, Problem
 from newsletter.store.engine import Store
-from newsletter.store.tables import service_mails, subscribers
+from newsletter.store.keys import KeyRing
+from newsletter.store.tables import subscribers
 
 SOURCE: Source = "preferences page"
-LINKS_A_DAY = 3
 Newsletters = Mapping[str, NewsletterSettings]
 # What her own yes does not lift, and a person of the newsroom must.
 _BARS = {
@@ -146,6 +148,32 @@ def turn(store: Store, workspace: Workspace, person: Person, wanted: Mapping[str
                 _say_yes(connection, workspace, person, standing, Event.CONFIRMED)
 
 
+def ask_for_mail(
+    store: Store, workspace: Workspace, keys: KeyRing, person: Person, names: Collection[str]
+) -> Requested | None:
+    """Ask her mailbox to confirm that she wants newsletters she does not get. None: there is none of them to ask for.
+
+    For who has not shown that the mailbox is hers: nothing is on before the button in the mail was pressed.
+    """
+    with store.read() as connection:
+        found = read_preferences(connection, person.subscriber_id, workspace.settings.newsletters, person.now)
+    standings = found.standings if found else ()
+    off = [each for each in standings if each.newsletter in names and not each.on and each.bar is None]
+    if found is None or found.reader.address is None or not off:
+        return None
+    return request(
+        store,
+        workspace,
+        keys,
+        address=found.reader.address,
+        newsletters={each.newsletter: each.settings.consent_version for each in off},
+        lang=None,
+        source=SOURCE,
+        visit=person.visit,
+        now=person.now,
+    )
+
+
 def agree_anew(store: Store, workspace: Workspace, person: Person, newsletter: str) -> bool:
     """The yes that a reader owes to a changed policy; False when she owes none."""
     with store.write() as connection:
@@ -217,42 +245,53 @@ def languages(newsletters: Newsletters, present: str | None = None) -> list[str]
     return sorted({settings.lang for settings in newsletters.values()} | ({present} if present else set()))
 
 
-def set_profile(store: Store, subscriber_id: int, *, first_name: str, lang: str, newsletters: Newsletters) -> None:
-    """What to call her, and her language; either may be empty. Raises InputError for what cannot be kept."""
-    name = first_name.strip()
-    if hidden := invisible_character(name):
-        raise _unusable("first_name", f"The name holds a line break or an invisible character ({hidden}).")
-    if len(name) > LONGEST_NAME:
-        raise _unusable("first_name", f"The name is {len(name)} characters long; at most {LONGEST_NAME} are kept.")
+def set_profile(
+    store: Store,
+    subscriber_id: int,
+    *,
+    newsletters: Newsletters,
+    first_name: str | None = None,
+    lang: str | None = None,
+) -> None:
+    """What to call her, and her language: "" takes it away, None leaves it. InputError for what cannot be kept."""
+    name = first_name.strip() if first_name is not None else None
+    if problem := _wrong_with(name or ""):
+        raise _unusable("first_name", problem)
     with store.write() as connection:
         reader = reader_of(connection, subscriber_id)
         if reader is None or reader.erased:
             return
-        if lang and lang not in languages(newsletters, reader.profile.lang):
+        present = reader.profile
+        if lang and lang not in languages(newsletters, present.lang):
             raise _unusable("lang", "That language is not one of those to choose from.")
-        ledger.update_profiles(connection, {subscriber_id: Profile(name or None, lang or None)})
+        new = Profile(
+            present.first_name if name is None else name or None, present.lang if lang is None else lang or None
+        )
+        ledger.update_profiles(connection, {subscriber_id: new})
 
 
-def owe_private_link(store: Store, subscriber_id: int, newsletter: str, *, now: datetime) -> None:
-    """Mail her the link to her private page: at most three a day, and none while one is waiting to go out."""
-    day = f"{now:%Y-%m-%d}"
-    start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    table = service_mails.c
-    with store.write() as connection:
-        today = (table.subscriber_id == subscriber_id, table.kind == MailKind.PRIVATE_LINK, table.queued_at >= start)
-        states = list(connection.scalars(select(table.state).where(*today)))
-        reader = reader_of(connection, subscriber_id)
-        if reader is None or reader.erased or "queued" in states or len(states) >= LINKS_A_DAY:
-            return
-        request = f"private-link:{subscriber_id}:{day}:{len(states) + 1}"
-        owe(connection, MailKind.PRIVATE_LINK, subscriber_id, newsletter, request=request, now=now)
+def _wrong_with(name: str) -> str | None:
+    if problem := unfit_name(name):
+        return problem
+    if hidden := invisible_character(name):
+        return f"The name holds an invisible character ({hidden})."
+    if len(name) > LONGEST_NAME:
+        return f"The name is {len(name)} characters long; at most {LONGEST_NAME} are kept."
+    return None
 
 
 def masked(address: str) -> str:
-    """An address that its owner knows again and a stranger does not learn: `m…@e….org`."""
+    """An address that its owner knows again and a stranger does not learn: `m…@e….org`.
+
+    Of what is shorter than three letters the first would tell too much.
+    """
     local, _, domain = address.rpartition("@")
     host, _, ending = domain.rpartition(".")
-    return f"{local[:1]}…@{host[:1]}….{ending}"
+    return f"{_first_of(local)}…@{_first_of(host.partition('.')[0])}….{ending}"
+
+
+def _first_of(word: str) -> str:
+    return word[:1] if len(word) >= 3 else ""
 
 
 def _unusable(where: str, problem: str) -> InputError:

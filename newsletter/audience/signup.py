@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -31,7 +31,7 @@ from newsletter.config import NewsletterSettings, Settings, Workspace
 from newsletter.errors import InputError, Place, Problem
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
-from newsletter.store.tables import service_mails, signups, subscribers
+from newsletter.store.tables import consent, service_mails, signups, subscribers
 from newsletter.store.upsert import insert_new
 
 # The fields a Problem of `request` may be about, as its place.
@@ -168,12 +168,15 @@ class SignUp:
     state: State
     newsletters: tuple[str, ...] = ()
     kept_out: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict, compare=False)  # of the texts shown when she asked
 
 
 def look_up(store: Store, workspace: Workspace, number: int, *, now: datetime) -> SignUp:
     """The request that a confirmation link names."""
     with store.read() as connection:
-        return _stands(connection, workspace.settings, _row(connection, number), now)
+        row = _row(connection, number)
+        found = _stands(connection, workspace.settings, row, now)
+        return found if row is None else replace(found, versions=_versions(connection, row))
 
 
 def confirm(store: Store, workspace: Workspace, number: int, *, visit: Visit, now: datetime) -> SignUp:
@@ -207,6 +210,16 @@ def confirm(store: Store, workspace: Workspace, number: int, *, visit: Visit, no
                 key = f"welcome:{name}:{entry}"
                 owe(connection, MailKind.WELCOME, row.subscriber_id, name, request=key, reference=entry, now=now)
         return done
+
+
+def _versions(connection: Connection, row: Row[Any]) -> dict[str, str]:
+    table = consent.c
+    query = select(table.newsletter, table.wording_version).where(
+        table.subscriber_id == row.subscriber_id,
+        table.event == Event.REQUESTED.value,
+        table.recorded_at == row.requested_at,
+    )
+    return {name: str(version) for name, version in connection.execute(query)}
 
 
 def _row(connection: Connection, number: int) -> Row[Any] | None:

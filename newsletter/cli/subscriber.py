@@ -155,6 +155,8 @@ def _show_import(report: ImportReport, *, dry_run: bool) -> None:
     )
     if kept:
         say(f"This is import {report.batch}; to take it back: newsletter subscriber undo {report.batch}")
+    elif report.refused and dry_run:
+        say("But as it is, nothing: mend the refused rows, or keep the good ones with --partial.")
     elif report.refused:
         say("Mend the rows above, or keep the good ones with --partial.")
 

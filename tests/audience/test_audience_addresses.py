@@ -7,7 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from newsletter.audience.addresses import LONGEST, address_hash, normalise, printable
+from newsletter.audience.addresses import LONGEST, address_hash, normalise, printable, unfit_name
 from newsletter.errors import InputError
 from newsletter.store.keys import Key
 
@@ -141,3 +141,18 @@ def test_the_hash_names_its_key_and_needs_it() -> None:
 def test_hostile_text_cannot_act_on_a_terminal() -> None:
     assert printable("a\x1b[2Jb\r\nc") == "a�[2Jb��c"
     assert len(printable("x" * 1000)) == 60
+
+
+@pytest.mark.parametrize("name", ["", "Zoë", "O'Hara", "J. R. R.", "Anna-Lena {Lena}", "Ng & Söhne; 50%", "山田"])
+def test_a_name_to_be_called_by_is_left_in_peace(name: str) -> None:
+    assert unfit_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("see http://x.example", "://"), ("WWW.x.example", "www."), ("<b>", "<"), ("a>", ">"), ("{{first_name}}", "{{"),
+     ("eve@example.org", "@"), ("eve＠example", "@"), ("ｗｗｗ．x", "www."), ("a\nb", "line break"),
+     ("a\r", "line break"), ("a\u2028b", "line break")],
+)  # fmt: skip
+def test_a_name_that_would_be_a_link_or_code_in_a_mail_is_refused_with_the_reason(name: str, why: str) -> None:
+    assert why in (unfit_name(name) or "")

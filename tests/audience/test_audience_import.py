@@ -198,6 +198,15 @@ def test_a_dry_run_tells_everything_and_keeps_nothing(newsroom: Any) -> None:
     assert tally(newsroom.imports(file)) == tally(dry)
 
 
+def test_a_dry_run_tells_of_the_good_rows_even_when_others_refuse_the_file(newsroom: Any) -> None:
+    file = "email\nalice@example.com\nnobody\n"
+    dry = newsroom.imports(file, dry_run=True)
+    assert (dry.batch, tally(dry)) == (None, (1, 0, 0, 1, 0))
+    assert stored(newsroom) == [0, 0, 0, 0]
+    assert tally(newsroom.imports(file)) == (0, 0, 0, 1, 0)
+    assert tally(newsroom.imports(file, partial=True)) == tally(dry)
+
+
 def test_a_failure_half_way_leaves_no_trace(newsroom: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module, "CHUNK", 2)
     monkeypatch.setattr(import_module.ImportReport, "add", lambda _report, outcomes: {2: None}[len(outcomes)])

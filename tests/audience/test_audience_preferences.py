@@ -10,25 +10,27 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from newsletter.app import open_app
 from newsletter.audience import ledger, pausing
 from newsletter.audience.consent import Purpose, Suppressed
+from newsletter.audience.mail_owed import MailKind, owe
 from newsletter.audience.my_data import as_json, my_data
 from newsletter.audience.pausing import Length, day_to_resume, last_day_of
 from newsletter.audience.preferences import (
     Person,
     Preferences,
     agree_anew,
+    ask_for_mail,
     masked,
     measure,
-    owe_private_link,
     read_preferences,
     set_profile,
     take_pause,
     turn,
 )
+from newsletter.audience.private_link import owe_private_link, reader_behind
 from newsletter.audience.proofs import Visit
 from newsletter.audience.suppression import suppress
 from newsletter.audience.tracking import text_for
@@ -120,6 +122,28 @@ def test_her_own_yes_lifts_an_unsubscribe_that_came_with_an_import(room: Any) ->
     assert room.reason("alice@example.com") == "mailable"
 
 
+def asks_by_mail(room: Any, *names: str) -> Any:
+    app = room.app
+    return ask_for_mail(app.store, app.workspace, app.keys, alice(room), names)
+
+
+def test_asking_by_mail_turns_nothing_on_and_owes_the_mail_that_asks_for_her_yes(room: Any) -> None:
+    turns(room, daily=False)
+    assert asks_by_mail(room, "daily", "unknown").address == "alice@example.com"
+    assert room.reason("alice@example.com") == "unsubscribed"
+    assert (newest(room).event, newest(room).source) == ("requested", "preferences page")
+    with room.app.store.read() as connection:
+        assert list(connection.scalars(select(service_mails.c.kind))) == ["confirm"]
+
+
+def test_nothing_is_asked_by_mail_for_what_she_gets_or_only_a_person_may_turn_on(room: Any) -> None:
+    assert asks_by_mail(room, "daily") is None
+    with room.app.store.write() as connection:
+        suppress(connection, room.hash("alice@example.com"), reason=Suppressed.MANUAL, source="ops", at=room.now)
+    assert asks_by_mail(room, "daily") is None
+    assert entries(room) == 1
+
+
 def test_an_erased_reader_has_no_preferences_and_changes_nothing(room: Any) -> None:
     person = alice(room)
     with room.app.store.write() as connection:
@@ -193,12 +217,14 @@ def names(room: Any, first_name: str, lang: str = "") -> Any:
 
 
 def test_a_name_is_kept_as_it_is_written_and_may_be_taken_away(room: Any) -> None:
-    for name in ("Zoë", "<b>Bobby</b> {{first_name}}", "O'Hara; DROP", "x" * 100):
+    for name in ("Zoë", "O'Hara; DROP", "J. R. R.", "x" * 100):
         assert names(room, f" {name} ", "en") == (name, "en")
     assert names(room, "") == (None, None)
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\r\nBcc: x@example.org", "x" * 101, "\u202eevil", "nul\x00l"])
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\r\nBcc: x@example.org", "x" * 101, "\u202eevil", "nul\x00l", "<b>", "{{x}}", "http://x"]
+)
 def test_a_name_that_cannot_stand_in_a_mail_is_refused_in_words_and_changes_nothing(room: Any, name: str) -> None:
     with pytest.raises(InputError, match="name"):
         names(room, name)
@@ -210,12 +236,24 @@ def test_only_a_language_on_offer_can_be_chosen(room: Any) -> None:
         names(room, "Alice", "tlh")
 
 
+def test_what_a_form_does_not_hold_stays_as_it_is(room: Any) -> None:
+    names(room, "Zoë", "en")
+    set_profile(room.app.store, id_of(room), newsletters=room.app.settings.newsletters, lang="")
+    with room.app.store.read() as connection:
+        assert connection.execute(select(subscribers.c.first_name, subscribers.c.lang)).one() == ("Zoë", None)
+    set_profile(room.app.store, id_of(room), newsletters={}, first_name="")
+    with room.app.store.read() as connection:
+        assert connection.scalar(select(subscribers.c.first_name)) is None
+
+
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
         ("margaret@example.org", "m…@e….org"),
-        ("a@b.example.co.uk", "a…@b….uk"),
-        ("x@localhost", "x…@….localhost"),
+        ("a@b.de", "…@….de"),
+        ("ada@mail.example.co.uk", "a…@m….uk"),
+        ("al@bb.example.co.uk", "…@….uk"),
+        ("x@localhost", "…@….localhost"),
     ],
 )
 def test_a_masked_address_tells_a_stranger_nothing(address: str, shown: str) -> None:
@@ -308,6 +346,32 @@ def test_asking_twice_while_the_mail_waits_owes_one(room: Any) -> None:
     assert len(owed(room)) == 1
 
 
+def test_a_mail_for_the_address_she_had_does_not_keep_her_from_one_to_the_address_she_has(room: Any) -> None:
+    owe_private_link(room.app.store, id_of(room), "daily", now=room.now)
+    with room.app.store.write() as connection:
+        moved = {"address": "new@example.net", "address_hash": room.hash("new@example.net")}
+        connection.execute(update(subscribers).values(moved))
+    owe_private_link(room.app.store, id_of(room, "new@example.net"), "daily", now=room.now)
+    with room.app.store.read() as connection:
+        [old, new] = connection.scalars(select(service_mails.c.id).order_by(service_mails.c.id))
+        found = reader_behind(connection, new)
+        assert reader_behind(connection, old) is None
+    assert found is not None
+    assert found.address == "new@example.net"
+
+
+def test_no_other_mail_and_no_unknown_one_opens_the_private_page(room: Any) -> None:
+    detail = room.hash("alice@example.com")[-16:]
+    with room.app.store.write() as connection:
+        for kind in MailKind:
+            about = {"detail": detail, "request": kind.value}
+            owe(connection, kind, id_of(room), "daily", now=room.now, **about)
+        owe(connection, MailKind.PRIVATE_LINK, id_of(room), "daily", request="bare", now=room.now)
+    with room.app.store.read() as connection:
+        kinds = dict(tuple(row) for row in connection.execute(select(service_mails.c.id, service_mails.c.request)))
+        assert [kinds[n] for n in [*kinds, 999] if reader_behind(connection, n)] == ["private-link"]
+
+
 # -- my data ----------------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +395,28 @@ def test_my_data_holds_every_table_that_knows_the_reader_and_nobody_elses_rows(r
     assert found["reader"]["address"] == "alice@example.com"
     assert [entry["event"] for entry in found["consent"]] == ["imported", "withdrawn", "confirmed"]
     assert len(found["votes"]) == len(found["suppressions"]) == 1
+
+
+def test_an_address_she_only_asked_for_tells_her_nothing_of_whose_it_is(room: Any) -> None:
+    with room.app.store.write() as connection:
+        victim = room.hash("victim@example.net")
+        suppress(connection, victim, reason=Suppressed.MANUAL, source="Harassed Jane; by root", at=room.now)
+        asks = {"pending_address": "victim@example.net", "pending_hash": victim}
+        connection.execute(update(subscribers).where(subscribers.c.id == id_of(room)).values(**asks))
+    with room.app.store.read() as connection:
+        found = my_data(connection, room.app.keys, id_of(room), at=room.now)
+    assert found["suppressions"] == []
+
+
+def test_her_data_names_nobody_of_the_newsroom_and_none_of_their_notes(room: Any) -> None:
+    with room.app.store.write() as connection:
+        suppress(
+            connection, room.hash("alice@example.com"), reason=Suppressed.MANUAL, source="rude; by Jo", at=room.now
+        )
+    with room.app.store.read() as connection:
+        text = as_json(my_data(connection, room.app.keys, id_of(room), at=room.now)).decode()
+    assert '"reason": "manual"' in text
+    assert "rude" not in text
 
 
 def test_no_table_that_names_readers_is_missing_from_my_data() -> None:

@@ -160,3 +160,10 @@ def test_never_are_more_mails_owed_to_an_address_and_day_than_the_limit_whatever
         assert len(waiting) <= 2, "the mail of a request that waits, and one more"
     a_day = Counter(at.date() for at in form.mails(address))
     assert all(mails <= 3 for mails in a_day.values())
+
+
+def test_a_tag_makes_no_new_mailbox_to_flood(form: Form) -> None:
+    """Whose `ann+news` is, her provider decides; for counting it is Ann."""
+    asked = ["ann@example.org", "ann+1@example.org", "Ann+2@example.org", "ann+3@example.org"]
+    assert [form.request(address) is None for address in asked] == [True, True, True, False]
+    assert form.request("anna@example.org") is None

@@ -13,6 +13,7 @@ from sqlalchemy import insert, select, update
 
 from newsletter.audience import ledger
 from newsletter.audience.consent import Event, Suppressed
+from newsletter.audience.explain import explain
 from newsletter.audience.opt_in import opt_in
 from newsletter.audience.proofs import Visit
 from newsletter.audience.select import verdicts
@@ -72,6 +73,20 @@ def test_readers_nobody_touched_are_gone_with_their_addresses_and_names(newsroom
     assert (report.undone, report.kept) == (2, 0)
     assert state(newsroom) == before
     assert not newsroom.explains("alice@example.com").mailable
+
+
+def test_readers_of_an_undone_import_are_strangers_and_not_called_erased(newsroom: Any) -> None:
+    undo(newsroom, newsroom.imports(FILE).batch)
+    app = newsroom.app
+    found = explain(
+        app.store,
+        app.keys,
+        "alice@example.com",
+        newsletter="daily",
+        settings=app.settings.newsletters["daily"],
+        at=later(newsroom, 6),
+    )
+    assert (found.reason, "nobody with this address" in found.evidence) == ("no-consent", True)
 
 
 def test_what_the_import_changed_is_put_back(newsroom: Any) -> None:

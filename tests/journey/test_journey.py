@@ -73,6 +73,12 @@ def test_from_signing_up_to_being_forgotten(
     assert page.status == 200
     assert send("2024-10-12")["excluded_by"] == {"unsubscribed": 1}
 
+    # The private link of the old mailbox opens nothing any more; the new mailbox gets one of its own.
+    assert visitor.open(private.link("me")).status == 410
+    visitor.press(visitor.open(issue.link("p")), "Mail me a private link")
+    post()
+    private = mailbox.only(NEW)
+
     # She is erased: only ids and a keyed hash are left of her, and no import brings her back.
     page = visitor.follow(visitor.open(private.link("me")), "erased")
     visitor.press(page, "Erase me")

@@ -70,6 +70,9 @@ def ask(app: App, kind: MailKind, reader: int, *, request: str = "", **about: An
     """Owe a mail; its number."""
     request = request or f"{kind}-{reader}-{about.get('reference')}"
     with app.store.write() as connection:
+        if kind is MailKind.PRIVATE_LINK:
+            hashed = connection.scalar(select(subscribers.c.address_hash).where(subscribers.c.id == reader))
+            about = {"detail": str(hashed)[-16:], **about}
         owe(connection, kind, reader, "daily", request=request, now=app.now(), **about)
         return int(connection.scalar(select(service_mails.c.id).where(service_mails.c.request == request)) or 0)
 
@@ -95,6 +98,8 @@ def ask_for(app: App, kind: MailKind, reader: int) -> int:
         return ask_for_new_address(app, reader)
     if kind is MailKind.ADDRESS_TOLD:
         return ask(app, kind, reader, reference=keep_former_address(app, reader))
+    if kind is MailKind.PRIVATE_LINK:
+        return ask(app, kind, reader)
     versions = {MailKind.POLICY_NOTICE: "2", MailKind.POLICY_RECONSENT: "3"}
     return ask(app, kind, reader, detail=versions.get(kind))
 

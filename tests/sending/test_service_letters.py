@@ -33,7 +33,7 @@ from newsletter.app import App, open_app
 from newsletter.audience.links import Purpose, read_reader, read_ticket
 from newsletter.audience.mail_owed import MailKind
 from newsletter.rendering.markup import pieces, visible_text
-from newsletter.store.tables import metadata, subscribers
+from newsletter.store.tables import metadata, service_mails, subscribers
 from newsletter.web.public.site import create_site
 
 pytestmark = pytest.mark.sqlite  # words, not queries
@@ -145,12 +145,23 @@ def test_a_welcome_says_what_comes_and_how_to_leave_in_headers_too(newsroom: App
         assert (link.subscriber_id, link.newsletter) == (reader, "daily")
 
 
-def test_a_private_link_works_for_a_day(newsroom: App) -> None:
+def test_a_private_link_asked_for_from_another_address_is_not_mailed(newsroom: App) -> None:
+    reader = add_reader(newsroom)
+    for detail in ("0123456789abcdef", None):
+        number = ask(newsroom, MailKind.PRIVATE_LINK, reader, request=f"link {detail}", detail=detail)
+        go(newsroom)
+        assert standing(newsroom, number) == ("refused", "superseded")
+
+
+def test_a_private_link_works_for_a_day_and_names_its_own_mail(newsroom: App) -> None:
+    add_reader(newsroom, "somebody.before@example.org")
     reader = add_reader(newsroom)
     mail = delivered(newsroom, MailKind.PRIVATE_LINK, reader)
     ticket = read_ticket(newsroom.keys, Purpose.PRIVATE, link_to(mail, "me"))
     assert ticket is not None
-    assert (ticket.number, ticket.until) == (reader, newsroom.now() + days(1))
+    with newsroom.store.read() as connection:
+        [owed] = connection.scalars(select(service_mails.c.id))
+    assert (ticket.number, ticket.until) == (owed, newsroom.now() + days(1))
     assert "The link works until 06:30 New York time on October 11." in flat(text_of(mail))
 
 

@@ -10,7 +10,7 @@ import pytest
 from browser_pages import OpenPage, running, serious_findings
 from fastapi.testclient import TestClient
 from sqlalchemy import select
-from web_newsroom import Reader, every_row, reason_left_out, subscribe
+from web_newsroom import Reader, every_row, private_page, reason_left_out, subscribe
 
 from newsletter.app import App
 from newsletter.audience.addresses import address_hash, normalise
@@ -33,8 +33,7 @@ class Room:
 
     @property
     def private(self) -> str:
-        until = self.app.now() + timedelta(hours=24)
-        return f"/me/{sign_ticket(self.app.keys, Purpose.PRIVATE, self.reader.id, until)}"
+        return private_page(self.app, self.reader)
 
     def asks(self, address: str) -> str:
         """The words she is answered with."""
@@ -93,8 +92,8 @@ def test_whatever_we_know_of_the_new_address_the_answer_is_the_same(room: Room) 
 
 @pytest.mark.parametrize("address", ["", "no", "a@b", "<b>@example.org", "x" * 9_000, "a\r\nBcc: b@example.org"])
 def test_what_is_no_address_is_refused_beside_its_field(room: Room, address: str) -> None:
-    before = every_row(room.app)
-    answer = room.site.post(f"{room.private}/address", data={"address": address})
+    private, before = room.private, every_row(room.app)
+    answer = room.site.post(f"{private}/address", data={"address": address})
     assert answer.status_code == 422
     assert 'id="address-wrong"' in answer.text
     assert "<b>@" not in answer.text
@@ -145,6 +144,21 @@ def test_an_older_or_an_expired_link_changes_nothing(room: Room) -> None:
     assert every_row(room.app) == before
     assert "is changed" in room.site.post(link).text
     assert room.address() == "two@example.net"
+
+
+def test_the_links_in_the_old_mailbox_open_nothing_once_she_has_another_address(room: Room) -> None:
+    room.asks(NEW)
+    old = room.private
+    room.site.post(room.link())
+    before = every_row(room.app)
+    for path in ("", "/erase", "/data", "/address"):
+        for answer in (
+            room.site.get(f"{old}{path}"),
+            room.site.post(f"{old}{path}", data={"address": "x@example.org"}),
+        ):
+            assert (answer.status_code, "no longer works" in answer.text, "ada" in answer.text) == (410, True, False)
+    assert every_row(room.app) == before
+    assert NEW in room.site.get(room.private).text
 
 
 def test_a_link_confirmed_after_she_was_erased_changes_nothing(room: Room) -> None:

@@ -15,7 +15,7 @@ from browser_pages import SCHEMES, WIDTHS, OpenPage, overflow, running, serious_
 from fastapi.testclient import TestClient
 from lxml import html
 from sqlalchemy import select
-from web_newsroom import Reader, every_row, reason_left_out, reopen, subscribe
+from web_newsroom import Reader, every_row, private_page, reason_left_out, reopen, subscribe
 
 from newsletter.app import App
 from newsletter.audience.addresses import address_hash, normalise
@@ -26,8 +26,8 @@ from newsletter.audience.links import Purpose, sign_reader, sign_ticket, sign_un
 from newsletter.audience.mail_owed import MailKind, owe
 from newsletter.audience.suppression import lift, suppress
 from newsletter.audience.unsubscribe import unsubscribe_address
-from newsletter.store.tables import service_mails, subscribers, subscriptions
-from newsletter.web.public.preferences import TEXT_CHANGED
+from newsletter.store.tables import service_mails, signups, subscribers, subscriptions
+from newsletter.web.public.preferences import PRIVATELY, TEXT_CHANGED, TOO_OFTEN
 from newsletter.web.public.site import create_site
 
 SECOND = """
@@ -59,8 +59,7 @@ class Room:
 
     @property
     def private(self) -> str:
-        until = self.app.now() + timedelta(hours=24)
-        return f"/me/{sign_ticket(self.app.keys, Purpose.PRIVATE, self.reader.id, until)}"
+        return private_page(self.app, self.reader)
 
     def form(self, act: str, page: str = "", newsletter: str = "") -> dict[str, str]:
         """The fields of a form as the page shows them."""
@@ -71,8 +70,8 @@ class Room:
                 return fields
         raise AssertionError(f"no form to {act}")
 
-    def box(self, name: str) -> dict[str, str]:
-        root = html.document_fromstring(self.site.get(self.footer).text)
+    def box(self, name: str, page: str = "") -> dict[str, str]:
+        root = html.document_fromstring(self.site.get(page or self.footer).text)
         return {name: root.xpath(f"string(//input[@name='{name}' and @type='checkbox']/@value)")}
 
     def row(self) -> Any:
@@ -115,11 +114,17 @@ def test_behind_the_private_link_the_address_is_shown_and_all_can_be_done(room: 
 
 
 def test_looking_changes_nothing(room: Room) -> None:
-    before = every_row(room.app)
-    for address in (room.footer, room.private, f"{room.private}/erase", f"{room.footer}?act=newsletters"):
+    private, before = room.private, every_row(room.app)
+    for address in (room.footer, private, f"{private}/erase", f"{room.footer}?act=newsletters"):
         assert room.site.get(address).status_code == room.site.head(address).status_code == 200
-    for address in (f"{room.footer}/private", f"{room.private}/data", f"{room.private}/address"):
-        assert room.site.get(address).status_code in (404, 405)
+    assert every_row(room.app) == before
+
+
+def test_an_answer_that_a_telephone_loads_again_is_the_page_and_changes_nothing(room: Room) -> None:
+    private, before = room.private, every_row(room.app)
+    for address in (f"{room.footer}/private", f"{private}/data", f"{private}/address"):
+        assert "<h1>Your preferences</h1>" in room.site.get(address).text
+        assert room.site.get(address).status_code == room.site.head(address).status_code == 200
     assert every_row(room.app) == before
 
 
@@ -127,9 +132,12 @@ def test_looking_changes_nothing(room: Room) -> None:
 def test_a_forged_truncated_or_foreign_link_opens_nothing_and_changes_nothing(room: Room, page: str) -> None:
     foreign = sign_unsubscribe(room.app.keys, room.reader.id, "daily", "")
     until = room.app.now() + timedelta(days=1)
-    tickets = [sign_ticket(room.app.keys, other, room.reader.id, until) for other in (Purpose.CONFIRM, Purpose.PRIVATE)]
+    tickets = [
+        sign_ticket(room.app.keys, Purpose.CONFIRM, 1, until),
+        sign_ticket(room.app.keys, Purpose.PRIVATE, 99, until),
+    ]
     own = {"p": room.footer, "me": room.private}.get(page, "/x/s1.abc").rpartition("/")[2]
-    tokens = ["x", "%00", "a" * 5000, own[:-3], f"{own[:-1]}_", foreign, *(tickets if page != "me" else tickets[:1])]
+    tokens = ["x", "%00", "a" * 5000, own[:-3], f"{own[:-1]}_", foreign, *tickets]
     before = every_row(room.app)
     for token in tokens:
         for path in ("", "/private", "/data", "/erase", "/address"):
@@ -166,9 +174,8 @@ def test_an_erased_reader_is_a_stranger(room: Room) -> None:
     assert "You are erased" in room.site.post(f"{private}/erase").text
     assert room.row().address is None
     before = every_row(room.app)
-    for page in (footer, private, f"{private}/erase"):
+    for page in (footer, private, f"{private}/erase", f"{private}/data", f"{private}/address"):
         assert (room.site.get(page).status_code, room.site.post(page).status_code) == (404, 404)
-    assert room.site.post(f"{private}/data").status_code == 404
     room.site.post(f"{footer}/private")
     assert every_row(room.app) == before
 
@@ -188,13 +195,67 @@ def test_her_data_comes_as_a_file_that_is_hers(room: Room) -> None:
 
 def test_newsletters_are_turned_off_and_on_by_one_save(room: Room) -> None:
     form = {"act": "newsletters", "was-daily": "on", "was-weekly": "off"}
-    answer = room.site.post(room.footer, data={**form, **room.box("on-weekly")})
+    answer = room.site.post(room.private, data={**form, **room.box("on-weekly", room.private)})
     assert "Saved." in answer.text
     assert reason_left_out(room.app, room.reader) == "unsubscribed"
     back = room.form("newsletters")
     assert (back["was-daily"], back["was-weekly"]) == ("off", "on")
-    room.site.post(room.footer, data={**back, **room.box("on-daily")})
+    room.site.post(room.private, data={**back, **room.box("on-daily", room.private)})
     assert reason_left_out(room.app, room.reader) is None
+
+
+def test_behind_the_footers_link_a_newsletter_is_turned_off_at_once_but_on_only_by_a_mail(room: Room) -> None:
+    form = {"act": "newsletters", "was-daily": "on", "was-weekly": "off"}
+    answer = room.site.post(room.footer, data={**form, **room.box("on-weekly")})
+    assert answer.status_code == 200
+    assert "We have sent a mail to a…@m….org. To get &lt;Weekly&gt; &amp; more, open that mail" in answer.text
+    assert reason_left_out(room.app, room.reader) == "unsubscribed"
+    after = room.form("newsletters")
+    assert (after["was-daily"], after["was-weekly"]) == ("off", "off")
+    assert room.owed() == ["confirm"]
+    with room.app.store.read() as connection:
+        number = connection.scalar(select(signups.c.id)) or 0
+    ticket = sign_ticket(room.app.keys, Purpose.CONFIRM, number, room.app.now() + timedelta(days=7))
+    assert "newsletter.weekly" in room.site.get(f"/c/{ticket}").text
+    room.site.post(f"/c/{ticket}", data={"newsletter.weekly": "1"})
+    assert room.form("newsletters")["was-weekly"] == "on"
+
+
+def test_asking_for_it_again_and_again_floods_no_mailbox_and_is_put_off_in_words(room: Room) -> None:
+    form = {"act": "newsletters", "was-weekly": "off", **room.box("on-weekly")}
+    most = room.app.settings.signup.per_network_an_hour
+    answers = [room.site.post(room.footer, data=form) for _ in range(most + 1)]
+    assert len({answer.text.partition("All that is on record")[0] for answer in answers[:-1]}) == 1
+    assert (answers[-1].status_code, TOO_OFTEN in answers[-1].text) == (422, True)
+    assert len(room.owed()) <= 2
+
+
+def test_behind_the_footers_link_no_consent_can_be_given_in_her_name(room: Room) -> None:
+    page = room.site.get(room.footer).text
+    assert "on-open-tracking" not in page
+    assert "private link</a> only" in page
+    forms = [
+        {
+            "act": "measure",
+            "newsletter": "daily",
+            "was-open-tracking": "off",
+            **room.box("on-open-tracking", room.private),
+        },
+        {"act": "profile", "first_name": "Eve"},
+        {"act": "agree", "newsletter": "daily"},
+    ]
+    before = every_row(room.app)
+    for form in forms:
+        assert str(PRIVATELY.words) in room.site.post(room.footer, data=form).text
+    assert every_row(room.app) == before
+
+
+def test_behind_the_footers_link_her_name_is_neither_told_nor_taken(room: Room) -> None:
+    assert "first_name" not in room.site.get(room.footer).text
+    assert "Ada" not in room.site.get(room.footer).text
+    assert "Ada" in room.site.get(room.private).text
+    room.site.post(room.footer, data={"act": "profile", "first_name": "Eve", "lang": "de"})
+    assert (room.row().first_name, room.row().lang) == ("Ada", "de")
 
 
 def test_saving_the_page_as_it_stands_writes_nothing(room: Room) -> None:
@@ -206,7 +267,7 @@ def test_saving_the_page_as_it_stands_writes_nothing(room: Room) -> None:
 
 def test_an_old_page_changes_only_what_was_changed_on_it(room: Room) -> None:
     old = room.form("newsletters")
-    room.site.post(room.footer, data={**room.form("newsletters"), **room.box("on-weekly")})
+    room.site.post(room.private, data={**room.form("newsletters"), **room.box("on-weekly", room.private)})
     room.site.post(room.footer, data={"act": "newsletters", "was-daily": old["was-daily"], "was-weekly": "off"})
     after = room.form("newsletters")
     assert (after["was-daily"], after["was-weekly"]) == ("off", "on")
@@ -225,8 +286,8 @@ def test_a_box_beside_another_text_than_the_present_agrees_to_nothing(room: Room
                                   {"act": "measure"}, {"act": "agree"}, {"act": "resume", "newsletter": "x"},
                                   {"act": "pause", "newsletter": "x", "for": "1-week"}])  # fmt: skip
 def test_a_form_that_says_nothing_changes_nothing(room: Room, form: dict[str, str]) -> None:
-    before = every_row(room.app)
-    for page in (room.footer, room.private):
+    pages, before = (room.private, room.footer), every_row(room.app)
+    for page in pages:
         assert room.site.post(page, data=form).status_code == 200
     assert every_row(room.app) == before
 
@@ -238,7 +299,7 @@ def test_a_pause_ends_on_the_day_chosen_and_can_be_ended_before(room: Room) -> N
     assert reason_left_out(room.app, room.reader) == "paused"
     page = room.site.post(room.footer, data={**form, "until": "2024-12-24"})
     assert "before Tuesday, December 24, 2024" in page.text
-    assert "Resume now" in page.text
+    assert '>Resume <span lang="en">The Meridian</span> now</button>' in page.text
     room.site.post(room.footer, data=room.form("resume", newsletter="daily"))
     assert reason_left_out(room.app, room.reader) is None
 
@@ -253,19 +314,20 @@ def test_a_pause_that_cannot_be_is_refused_beside_its_field(room: Room, wrong: d
     assert every_row(room.app) == before
 
 
-def test_a_hostile_name_is_shown_as_the_text_it_is(room: Room) -> None:
-    answer = room.site.post(room.footer, data={"act": "profile", "first_name": HOSTILE, "lang": "de"})
-    assert room.row().first_name == HOSTILE
-    assert room.row().lang == "de"
-    assert "<script" not in answer.text
-    assert "&lt;script&gt;" in answer.text
+def test_name_and_language_are_kept(room: Room) -> None:
+    room.site.post(room.private, data={"act": "profile", "first_name": "Augusta & Co", "lang": "de"})
+    assert (room.row().first_name, room.row().lang) == ("Augusta & Co", "de")
+    assert 'value="Augusta &amp; Co"' in room.site.get(room.private).text
 
 
-@pytest.mark.parametrize("name", ["a\nb", "x" * 101, "x" * 9_000, "\x00"])
+@pytest.mark.parametrize(
+    "name", [HOSTILE, "a\nb", "x" * 101, "x" * 9_000, "\x00", "www.example.org", "eve@example.org"]
+)
 def test_a_name_that_cannot_be_kept_is_refused_beside_its_field(room: Room, name: str) -> None:
-    answer = room.site.post(room.footer, data={"act": "profile", "first_name": name, "lang": ""})
+    answer = room.site.post(room.private, data={"act": "profile", "first_name": name, "lang": ""})
     assert answer.status_code == 422
     assert 'id="first_name-wrong"' in answer.text
+    assert "<script" not in answer.text
     assert room.row().first_name == "Ada"
 
 
@@ -274,11 +336,13 @@ def test_a_name_of_ten_thousand_letters_is_too_much(room: Room) -> None:
 
 
 def test_measuring_is_asked_apart_and_kept_apart_by_purpose(room: Room) -> None:
-    form = room.form("measure", newsletter="daily")
+    form = room.form("measure", room.private, newsletter="daily")
     assert (form["was-open-tracking"], "on-open-tracking" in form) == ("off", False)
-    room.site.post(room.footer, data={**form, **room.box("on-open-tracking")})
-    form = room.form("measure", newsletter="daily")
+    room.site.post(room.private, data={**form, **room.box("on-open-tracking", room.private)})
+    form = room.form("measure", room.private, newsletter="daily")
     assert (form["was-open-tracking"], form["was-click-tracking"]) == ("on", "off")
+    form = room.form("measure", newsletter="daily")  # what is on can be taken back behind the footer's link too
+    assert (form["was-open-tracking"], "was-click-tracking" in form) == ("on", False)
     room.site.post(room.footer, data={key: value for key, value in form.items() if not key.startswith("on-")})
     with room.app.store.read() as connection:
         history = histories(connection, "daily", [room.reader.id], Consent.OPEN_TRACKING)[room.reader.id]
@@ -288,7 +352,7 @@ def test_measuring_is_asked_apart_and_kept_apart_by_purpose(room: Room) -> None:
 
 def test_why_she_gets_it_is_told_in_plain_words_without_network_addresses(room: Room) -> None:
     room.site.post(room.footer, data={"act": "newsletters", "was-daily": "on"})
-    room.site.post(room.footer, data={**room.form("newsletters"), **room.box("on-daily")})
+    room.site.post(room.private, data={**room.form("newsletters"), **room.box("on-daily", room.private)})
     page = room.site.get(room.footer).text
     assert "You left The Meridian." in page
     assert "testclient" not in page
@@ -341,10 +405,15 @@ def test_the_link_of_the_policy_mail_shows_what_is_new_and_its_button_agrees(owi
     assert every_row(room.app) == after
 
 
-def test_the_yes_that_is_owed_can_be_said_on_the_preferences_page_too(owing: tuple[Room, str]) -> None:
+def test_the_yes_that_is_owed_can_be_said_on_the_private_page_too(owing: tuple[Room, str]) -> None:
     room, _ = owing
-    assert "Nothing is sent to you until you agree" in room.site.get(room.footer).text
-    room.site.post(room.footer, data=room.form("agree", newsletter="daily"))
+    for page in (room.footer, room.private):
+        assert "Nothing is sent to you until you agree" in room.site.get(page).text
+    form = room.form("agree", room.private, newsletter="daily")
+    assert PRIVATELY.words in room.site.post(room.footer, data=form).text
+    assert "I agree" not in room.site.get(room.footer).text
+    assert reason_left_out(room.app, room.reader) == "reconsent-owed"
+    room.site.post(room.private, data=form)
     assert reason_left_out(room.app, room.reader) is None
 
 
@@ -377,12 +446,12 @@ def test_every_page_can_be_read_and_touched_by_everybody(
 @pytest.mark.browser
 def test_a_reader_without_javascript_and_mouse_pauses_and_saves_her_name(room: Room, browser_page: OpenPage) -> None:
     with running(room.app) as site:
-        page = browser_page(site + room.footer, javascript=False)
+        page = browser_page(site + room.private, javascript=False)
         page.locator("summary").first.focus()
         page.keyboard.press("Enter")
         page.get_by_label("1 week").focus()
         page.keyboard.press("Space")
-        page.get_by_role("button", name="Pause").focus()
+        page.get_by_role("button", name="Pause The Meridian").focus()
         page.keyboard.press("Enter")
         page.get_by_role("status").get_by_text("is paused").wait_for()
         page.get_by_label("First name").fill("Augusta")

@@ -261,6 +261,19 @@ def test_a_text_changed_between_page_and_button_is_shown_again(site: TestClient,
     assert every_row(app) == before
 
 
+def test_a_text_changed_since_she_asked_is_not_agreed_to_by_a_button_that_names_none(
+    site: TestClient, workspace: Path
+) -> None:
+    site.post("/signup", data=FORM)
+    changed = reopen(workspace, ('why_receiving = "You', 'consent_version = "2"\nwhy_receiving = "You'))
+    before = every_row(changed)
+    with TestClient(create_site(changed), follow_redirects=False) as later:
+        assert later.post(link(changed)).status_code == 409
+        assert every_row(changed) == before
+        assert later.post(link(changed), data={"newsletter.daily": "2"}).status_code == 200
+    changed.store.close()
+
+
 def test_links_that_are_forged_cut_expired_purged_or_for_something_else_get_a_page_with_a_way_forward(
     site: TestClient, app: App
 ) -> None:

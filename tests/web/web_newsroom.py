@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from newsletter.app import App, open_app
 from newsletter.audience.addresses import address_hash, normalise
 from newsletter.audience.consent import Basis, Entry, Event
 from newsletter.audience.ledger import Profile, add_subscribers, list_for, record
-from newsletter.audience.links import sign_unsubscribe
+from newsletter.audience.links import Purpose, sign_ticket, sign_unsubscribe
+from newsletter.audience.mail_owed import MailKind, owe
 from newsletter.audience.select import verdicts
 from newsletter.rendering.build import Build, canonical_json
 from newsletter.rendering.freeze import freeze
 from newsletter.sending import archive
 from newsletter.sending import sends as sends_of
-from newsletter.store.tables import metadata, sends
+from newsletter.store.tables import metadata, sends, service_mails, subscribers
 
 ISSUE = "2024-10-10"
 SEND = "abcdefg2"
@@ -51,6 +52,17 @@ def subscribe(app: App, written: str, *, newsletter: str = "daily") -> Reader:
         list_for(connection, newsletter, [ids[hashed]], now=now)
         record(connection, newsletter, [(ids[hashed], yes)], now=now)
     return Reader(ids[hashed], sign_unsubscribe(app.keys, ids[hashed], newsletter, SEND))
+
+
+def private_page(app: App, reader: Reader) -> str:
+    """The path of her private page, by a link that was mailed to the address she has now."""
+    with app.store.write() as connection:
+        hashed = connection.scalar(select(subscribers.c.address_hash).where(subscribers.c.id == reader.id))
+        detail = str(hashed)[-16:]
+        request = f"link:{reader.id}:{detail}"
+        owe(connection, MailKind.PRIVATE_LINK, reader.id, "daily", request=request, now=app.now(), detail=detail)
+        number = connection.scalar(select(service_mails.c.id).where(service_mails.c.request == request))
+    return f"/me/{sign_ticket(app.keys, Purpose.PRIVATE, number or 0, app.now() + timedelta(hours=24))}"
 
 
 def reason_left_out(app: App, reader: Reader) -> str | None:

@@ -72,7 +72,8 @@ def owe_a_link(app: App, number: int = 1) -> None:
     row = {"id": number, "address_hash": f"h1:{number:064x}", "address": f"reader{number}@example.org"}
     with app.store.write() as connection:
         connection.execute(insert(subscribers).values(created_at=app.now(), **row))
-        owe(connection, MailKind.PRIVATE_LINK, number, "daily", request=f"r{number}", now=app.now())
+        about = {"request": f"r{number}", "detail": f"{number:016x}"}
+        owe(connection, MailKind.PRIVATE_LINK, number, "daily", now=app.now(), **about)
 
 
 def states(app: App) -> list[str]:

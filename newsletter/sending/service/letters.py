@@ -148,7 +148,7 @@ def _action(matter: Matter, links: _Links) -> str:
         case MailKind.CONFIRM if not matter.already:
             return links.ticket(Purpose.CONFIRM, request.reference or 0)
         case MailKind.PRIVATE_LINK:
-            return links.ticket(Purpose.PRIVATE, request.subscriber_id)
+            return links.ticket(Purpose.PRIVATE, request.id)
         case MailKind.ADDRESS_CONFIRM:
             return links.ticket(Purpose.ADDRESS, request.id)
         case MailKind.POLICY_RECONSENT:

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, exists, or_, select
 
-from newsletter.audience.address_change import change_asked
+from newsletter.audience.address_change import change_asked, is_about
 from newsletter.audience.addresses import address_hash, normalise
 from newsletter.audience.consent import Event, Reason, Suppressed
 from newsletter.audience.mail_owed import MailKind
@@ -168,6 +168,8 @@ def _own_address(
     newsletter = settings.newsletters[request.newsletter]
     if request.kind in _ABOUT_A_POLICY and request.detail not in {policy.version for policy in newsletter.policies}:
         return Refusal.SUPERSEDED
+    if request.kind is MailKind.PRIVATE_LINK and not is_about(request.detail, reader.hash):
+        return Refusal.SUPERSEDED  # asked for from another address: its link would open nothing
     verdict = _verdict(connection, request.subscriber_id, request.newsletter, settings, now)
     if request.kind in _FOR_SUBSCRIBERS and verdict not in _STILL_SUBSCRIBED:
         return Refusal.NOT_SUBSCRIBED

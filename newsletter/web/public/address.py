@@ -36,7 +36,7 @@ def add_address(site: FastAPI, app: App, pages: Pages) -> None:
     @site.post("/me/{token}/address")
     def ask(token: str, form: Form) -> Response:
         door = page.private_door(token)
-        return page.show(door, _ask(app, page, door, form.get("address", ""))) if door else page.over()
+        return page.show(door, _ask(app, page, door, form.get("address", ""))) if isinstance(door, Door) else door
 
     @site.api_route("/address/{token}", methods=["GET", "HEAD"])
     def look(token: str) -> Response:

@@ -45,11 +45,13 @@ def _number(app: App, token: str) -> int | None:
 
 
 def _read_the_text(app: App, number: int, fields: Mapping[str, str]) -> bool:
-    """Whether the form names the present text of each newsletter it confirms: what was not shown is not agreed to."""
+    """Whether she has seen the present text of each newsletter: here, or else when she asked."""
     found = look_up(app.store, app.workspace, number, now=app.now())
     known = app.settings.newsletters
-    return found.state is not State.WAITING or all(
-        fields.get(CHOICE + name) == known[name].consent_version for name in found.newsletters
+    return all(
+        fields.get(CHOICE + name, found.versions.get(name)) == known[name].consent_version
+        for name in found.newsletters
+        if found.state is State.WAITING
     )
 
 

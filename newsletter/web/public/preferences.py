@@ -1,7 +1,8 @@
 """What a reader changes on her preferences page.
 
 A form sends along what it showed, so an old page changes only what was changed on it, and agrees to no text that was
-not on it. Who sends a form that shows nothing changes nothing.
+not on it. Who sends a form that shows nothing changes nothing. Behind the footer's link, which may have been forwarded,
+she can turn off, pause and take back; what would give a consent in her name needs the private link, or her mailbox.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ from fastapi import Depends, FastAPI, Request, Response
 from newsletter.app import App
 from newsletter.audience import pausing, tracking
 from newsletter.audience.consent import Purpose as Consent
+from newsletter.audience.limits import Limit
 from newsletter.audience.pausing import Length
 from newsletter.audience.preferences import (
     Person,
     agree_anew,
+    ask_for_mail,
     end_pause,
+    masked,
     measure,
-    owe_private_link,
     set_profile,
     take_pause,
     text_id,
     turn,
 )
+from newsletter.audience.private_link import owe_private_link
 from newsletter.errors import InputError
 from newsletter.rendering.dates import long_date
 from newsletter.web.public.body import form_fields
@@ -38,14 +42,20 @@ Form = Annotated[Mapping[str, str], Depends(form_fields)]
 
 SAVED = Said("Saved.")
 NOTHING = Said("Nothing was changed.")
+PRIVATELY = Said("This needs your private link. You can have it mailed to you at the end of this page.")
+TOO_OFTEN = "Too much was asked for from your network, so nothing was turned on. Please try again in an hour."
 TEXT_CHANGED = "What you agree to has changed since you opened this page. Please read it and choose once more."
 
 
 def add_preferences(site: FastAPI, app: App, pages: Pages) -> None:
-    """GET and POST /p/<token> and /me/<ticket>; POST /p/<token>/private, which mails the private link."""
+    """GET and POST /p/<token> and /me/<ticket>; POST /p/<token>/private, which mails the private link.
+
+    Browsers ask for the answer of a POST again with GET, so the addresses that only take a POST show the page too.
+    """
     page = PreferencePages(app, pages)
 
     @site.api_route("/p/{token}", methods=["GET", "HEAD"])
+    @site.api_route("/p/{token}/private", methods=["GET", "HEAD"])
     def look(token: str) -> Response:
         return page.show(page.footer_door(token))
 
@@ -63,17 +73,20 @@ def add_preferences(site: FastAPI, app: App, pages: Pages) -> None:
         )
 
     @site.api_route("/me/{token}", methods=["GET", "HEAD"])
+    @site.api_route("/me/{token}/address", methods=["GET", "HEAD"])
+    @site.api_route("/me/{token}/data", methods=["GET", "HEAD"])
     def look_privately(token: str) -> Response:
-        return page.show(page.private_door(token))
+        door = page.private_door(token)
+        return page.show(door) if isinstance(door, Door) else door
 
     @site.post("/me/{token}")
     def change_privately(token: str, asked: Request, form: Form) -> Response:
         door = page.private_door(token)
-        return page.show(door, _act(app, door, asked, form) if door else None)
+        return page.show(door, _act(app, door, asked, form)) if isinstance(door, Door) else door
 
 
 def _act(app: App, door: Door, asked: Request, form: Mapping[str, str]) -> Said:
-    acts = _Acts(app, Person(door.reader, visit_of(asked), app.now()), form)
+    acts = _Acts(app, Person(door.reader, visit_of(asked), app.now()), form, door.private)
     by_name = {
         "newsletters": acts.newsletters,
         "agree": acts.agree,
@@ -93,14 +106,34 @@ class _Acts:
     app: App
     person: Person
     form: Mapping[str, str]
+    private: bool  # whether she came by the private link
 
     def newsletters(self) -> Said:
         known = self.app.settings.newsletters
         wanted, outdated = self._boxes({name: text_id(settings) for name, settings in known.items()})
-        turn(self.app.store, self.app.workspace, self.person, wanted)
-        return Said(wrong={"newsletters": TEXT_CHANGED}) if outdated else SAVED
+        by_mail = [] if self.private else [name for name, on in wanted.items() if on]
+        now = {name: on for name, on in wanted.items() if name not in by_mail}
+        turn(self.app.store, self.app.workspace, self.person, now)
+        if outdated:
+            return Said(wrong={"newsletters": TEXT_CHANGED})
+        return self._asked(by_mail) if by_mail else SAVED
+
+    def _asked(self, names: list[str]) -> Said:
+        """Her mailbox was asked whether she wants them. Only the limit of the asker's own network is told."""
+        asked = ask_for_mail(self.app.store, self.app.workspace, self.app.keys, self.person, names)
+        if asked is None:
+            return NOTHING
+        if asked.over and asked.over.limit is Limit.NETWORK:
+            return Said(wrong={"newsletters": TOO_OFTEN})
+        called = ", ".join(self.app.settings.newsletters[name].name for name in names)
+        return Said(
+            f"We have sent a mail to {masked(asked.address)}. To get {called}, open that mail and press its button; "
+            "nothing is turned on before."
+        )
 
     def agree(self) -> Said:
+        if not self.private:
+            return PRIVATELY
         agreed = agree_anew(self.app.store, self.app.workspace, self.person, self._newsletter)
         return Said("Thank you: you get every issue again.") if agreed else NOTHING
 
@@ -127,15 +160,16 @@ class _Acts:
         return Said("The pause is over: you get every issue again.") if resumed else NOTHING
 
     def profile(self) -> Said:
-        if not {"first_name", "lang"} & self.form.keys():
-            return NOTHING
-        known = self.app.settings.newsletters
-        first_name, lang = self.form.get("first_name", ""), self.form.get("lang", "")
+        first_name = self.form.get("first_name") if self.private else None
+        lang = self.form.get("lang")
+        if first_name is None and lang is None:
+            return NOTHING if "first_name" not in self.form else PRIVATELY
+        reader, known = self.person.subscriber_id, self.app.settings.newsletters
         try:
-            set_profile(self.app.store, self.person.subscriber_id, first_name=first_name, lang=lang, newsletters=known)
+            set_profile(self.app.store, reader, first_name=first_name, lang=lang, newsletters=known)
         except InputError as error:
             [problem] = error.problems
-            return Said(wrong={problem.place.file: problem.message}, written={"first_name": first_name})
+            return Said(wrong={problem.place.file: problem.message}, written={"first_name": first_name or ""})
         return SAVED
 
     def measure(self) -> Said:
@@ -144,9 +178,11 @@ class _Acts:
             return NOTHING
         texts = {str(purpose): tracking.text_id(purpose, settings) for purpose in tracking.purposes_of(settings)}
         chosen, outdated = self._boxes(texts)
-        wanted = {Consent(purpose): yes for purpose, yes in chosen.items()}
+        wanted = {Consent(purpose): yes for purpose, yes in chosen.items() if self.private or not yes}
         measure(self.app.store, self.app.workspace, self.person, self._newsletter, wanted)
-        return Said(wrong={f"measure-{self._newsletter}": TEXT_CHANGED}) if outdated else SAVED
+        if outdated:
+            return Said(wrong={f"measure-{self._newsletter}": TEXT_CHANGED})
+        return SAVED if len(wanted) == len(chosen) else PRIVATELY
 
     def _boxes(self, texts: Mapping[str, str]) -> tuple[dict[str, bool], bool]:
         """The boxes that were changed on the page, and whether one was ticked beside another text than the present."""

@@ -1,7 +1,8 @@
 """The page of a reader's preferences, behind two doors: the link in every mail's footer, and the private link.
 
 The footer's link works for ever and travels with mails that get forwarded, so behind it the address is masked and
-nothing about it can be changed. The private link works for a day and is mailed on request.
+nothing about it can be changed; nor is her name told, or a consent given in it. The private link works for a day and
+is mailed on request.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from newsletter.audience.links import PATHS, Purpose, read_reader, read_ticket
 from newsletter.audience.plain_record import plain_record, words_agreed
 from newsletter.audience.policies import begins
 from newsletter.audience.preferences import Preferences, Standing, languages, masked, read_preferences
+from newsletter.audience.private_link import reader_behind
 from newsletter.config import NewsletterSettings, PolicySettings
 from newsletter.rendering.dates import long_date
 from newsletter.web.public.leaving import LENGTHS
@@ -107,19 +109,21 @@ class PreferencePages:
         path = f"/{PATHS[Purpose.PREFERENCES]}/{token}"
         return Door(link.subscriber_id, path, private=False, newsletter=link.newsletter)
 
-    def private_door(self, token: str) -> Door | None:
-        """None when the link's day is over. Raises HTTPException (404) for anything we did not sign."""
+    def private_door(self, token: str) -> Door | Response:
+        """The door, or the page that says why there is none. Raises HTTPException (404) for what we did not sign."""
         ticket = read_ticket(self.app.keys, Purpose.PRIVATE, token)
         if ticket is None:
             raise HTTPException(404)
-        if ticket.expired(self.app.now()):
-            return None
-        return Door(ticket.number, f"/{PATHS[Purpose.PRIVATE]}/{token}", private=True)
+        with self.app.store.read() as connection:
+            reader = reader_behind(connection, ticket.number)
+        if reader is not None and reader.erased:
+            return self.nobody()
+        if reader is None or ticket.expired(self.app.now()):
+            return self._over()
+        return Door(reader.id, f"/{PATHS[Purpose.PRIVATE]}/{token}", private=True)
 
-    def show(self, door: Door | None, said: Said | None = None) -> Response:
+    def show(self, door: Door, said: Said | None = None) -> Response:
         """The page as things stand now."""
-        if door is None:
-            return self.over()
         said = said or Said()
         newsletters, now = self.app.settings.newsletters, self.app.now()
         with self.app.store.read() as connection:
@@ -144,8 +148,8 @@ class PreferencePages:
             wordings=wordings,
         )
 
-    def over(self) -> Response:
-        """The private link's day is over."""
+    def _over(self) -> Response:
+        """The private link's day is over, or she has another address since."""
         return self.pages.show("private-over.html", status=410)
 
     def nobody(self) -> Response:

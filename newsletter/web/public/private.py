@@ -9,7 +9,6 @@ from fastapi import FastAPI, Response
 
 from newsletter.app import App
 from newsletter.audience.my_data import as_json, my_data
-from newsletter.audience.preferences import reader_of
 from newsletter.sending.erasure import erase_reader
 from newsletter.web.public.pages import Pages
 from newsletter.web.public.preferences_page import Door, PreferencePages
@@ -23,7 +22,7 @@ def add_private(site: FastAPI, app: App, pages: Pages) -> None:
 
     @site.post("/me/{token}/data")
     def download(token: str) -> Response:
-        door = _open(app, page, token)
+        door = page.private_door(token)
         if not isinstance(door, Door):
             return door
         with app.store.read() as connection:
@@ -33,24 +32,14 @@ def add_private(site: FastAPI, app: App, pages: Pages) -> None:
 
     @site.api_route("/me/{token}/erase", methods=["GET", "HEAD"])
     def explain_erasing(token: str) -> Response:
-        door = _open(app, page, token)
+        door = page.private_door(token)
         return pages.show("erase.html", back=pages.base + door.path) if isinstance(door, Door) else door
 
     @site.post("/me/{token}/erase")
     def erase(token: str) -> Response:
-        door = _open(app, page, token)
+        door = page.private_door(token)
         if not isinstance(door, Door):
             return door
         reader, now = door.reader, app.now()
         done = erase_reader(app.store, app.workspace, app.keys, subscriber_id=reader, actor="reader", now=now)
         return pages.show("erased.html", on_its_way=done.in_flight > 0)
-
-
-def _open(app: App, page: PreferencePages, token: str) -> Door | Response:
-    """The door, or the page that says why there is none."""
-    door = page.private_door(token)
-    if door is None:
-        return page.over()
-    with app.store.read() as connection:
-        reader = reader_of(connection, door.reader)
-    return page.nobody() if reader is None or reader.erased else door
