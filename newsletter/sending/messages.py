@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from newsletter.audience.addresses import unfit_name
 from newsletter.audience.links import PATHS, Purpose, sign_reader
 from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import DEFAULT_VARIANT, Build
@@ -78,7 +79,9 @@ class Fields:
     wanted: frozenset[str] = frozenset()  # fields that the mail uses; signing links nobody follows would cost time
 
     def of(self, subscriber_id: int, first_name: str | None) -> dict[str, str]:
-        found = {"first_name": first_name or "", "unsubscribe_url": self._link(Purpose.UNSUBSCRIBE, subscriber_id)}
+        # Other programs let people type anything for a name: one that is a link or code gives way to the fallback.
+        name = "" if first_name is None or unfit_name(first_name) else first_name
+        found = {"first_name": name, "unsubscribe_url": self._link(Purpose.UNSUBSCRIBE, subscriber_id)}
         if "preferences_url" in self.wanted:
             found["preferences_url"] = self._link(Purpose.PREFERENCES, subscriber_id)
         if "vote_url" in self.wanted:
