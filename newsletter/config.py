@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date as Date
+from datetime import time as Time
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -121,9 +122,9 @@ class StoreSettings(Part):
 
 
 class TransportSettings(Part):
-    """How mail leaves: into a folder of .eml files, or through Amazon SES."""
+    """How mail leaves: into a folder of .eml files, through Amazon SES, or through an SMTP relay."""
 
-    kind: Literal["outbox", "ses"] = "outbox"
+    kind: Literal["outbox", "ses", "smtp"] = "outbox"
 
 
 class OutboxSettings(Part):
@@ -148,11 +149,35 @@ class SesSettings(Part):
     connections: int = Field(default=8, ge=1, le=64)
 
 
+class SmtpSettings(Part):
+    """An SMTP relay (RFC 5321). The password stands in secrets.toml."""
+
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")] = "localhost"
+    port: int = Field(default=587, ge=1, le=65535)
+    # starttls: TLS is begun on the open connection (RFC 3207).   tls: from the first byte (RFC 8314).   none: plain.
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: Line = ""
+    password: SecretStr = SecretStr("")
+    hello: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{0,253}$")] = (
+        ""  # who we say we are; the host's name if ""
+    )
+    rate: float | None = Field(default=None, gt=0)  # recipients a second; None: as fast as the relay takes them
+    connections: int = Field(default=4, ge=1, le=64)
+
+
 class FeedbackSettings(Part):
-    """Which event topics are ours, and where the local simulator's events are read."""
+    """Which event topics are ours, and where events come from."""
 
     topics: tuple[str, ...] = ()
+    allow_sha1: bool = False  # believe SNS's older signatures (version 1)
+    queue_url: HttpUrl | None = None  # an SQS queue subscribed to the topics: the dependable way
+    queue_region: str | None = None  # where it is; [ses] region if None
+    queue_endpoint_url: HttpUrl | None = None  # only for a local server
     simulator_url: HttpUrl | None = None
+    sync_suppressions: bool = True  # nightly: who Amazon SES itself suppresses is suppressed here
+    # A mailbox that keeps refusing for a while is given up after so many sends in a row over so many days.
+    soft_bounces: int = Field(default=5, ge=2)
+    soft_bounce_days: int = Field(default=30, ge=1)
 
     @field_validator("simulator_url")
     @classmethod
@@ -243,6 +268,33 @@ class PolicySettings(Part):
     url: HttpUrl | None = None
 
 
+class RhythmSettings(Part):
+    """When a newsletter goes out: on which days, at which local time."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("mon", "tue", "wed", "thu", "fri")
+    at: Time
+    done_by: bool = False  # `at` is when the last reader should have it, not when the first gets it
+    zone: Zone | None = None  # the newsletter's if None
+    holidays: Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = (
+        None  # "US", "DE-BY": it rests then
+    )
+
+    @field_validator("at")
+    @classmethod
+    def _plain_minute(cls, at: Time) -> Time:
+        if at.tzinfo is not None or at.second or at.microsecond:
+            raise ValueError("must be an hour and a minute, such as 06:30; the zone is a setting of its own.")
+        return at
+
+
+class BreakerSettings(Part):
+    """When a send is stopped by what comes back: parts of the outcomes heard of."""
+
+    after: int = Field(default=500, ge=1)  # outcomes heard of before it judges
+    hard_bounces: float = Field(default=0.05, gt=0, le=1)
+    complaints: float = Field(default=0.001, gt=0, le=1)
+
+
 class NewsletterSettings(Part):
     """One publication readers subscribe to."""
 
@@ -270,6 +322,11 @@ class NewsletterSettings(Part):
     welcome: str = Field(default="", max_length=2_000)  # further words in the welcome mail
     welcome_issue: bool = False  # a new reader gets today's issue, if it is out
     archive: Literal["public", "noindex", "off"] = "public"
+    second_person: bool = False  # nothing goes out that only one person has approved
+    rhythm: RhythmSettings | None = None
+    late_minutes: int = Field(default=120, ge=0, le=7 * 24 * 60)  # a scheduled issue later than that is held
+    breaker: BreakerSettings = BreakerSettings()
+    seeds: tuple[Address, ...] = ()  # colleagues who get each issue to look at; no readers, no part of the account
 
     @field_validator("policies")
     @classmethod
@@ -310,6 +367,7 @@ class Settings(BaseSettings):
     transport: TransportSettings = TransportSettings()
     outbox: OutboxSettings = OutboxSettings()
     ses: SesSettings = SesSettings()
+    smtp: SmtpSettings = SmtpSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     web: WebSettings = WebSettings()
     signup: SignupSettings = SignupSettings()
@@ -419,6 +477,9 @@ def open_workspace(root: Path) -> Workspace:
     if "keys" in config.data:
         remedy = f"Move [keys] to {SECRETS_NAME} (mode 0600, never committed)."
         raise InputError([Problem(config.place(["keys"]), f"secrets do not belong in {CONFIG_NAME}.", remedy)])
+    if isinstance(smtp := config.data.get("smtp"), dict) and "password" in smtp:
+        remedy = f"Move it to [smtp] of {SECRETS_NAME}, or set NEWSLETTER_SMTP__PASSWORD."
+        raise InputError([Problem(config.place(["smtp", "password"]), "a password does not belong here.", remedy)])
     if isinstance(store := config.data.get("store"), dict) and _has_password(str(store.get("url", ""))):
         remedy = f"Put `url` into [store] of {SECRETS_NAME}, or set NEWSLETTER_STORE__URL or PGPASSWORD."
         raise InputError([Problem(config.place(["store", "url"]), "a password does not belong here.", remedy)])
@@ -452,7 +513,7 @@ def _has_password(url: str) -> bool:
 
 def _settings(config: Document, secrets: Document | None) -> Settings:
     problems = _unknown_variables()
-    merged = {**config.data, **(secrets.data if secrets else {})}
+    merged = _merged(config.data, secrets.data if secrets else {})
     sources = _Sources(config.name, _with_variables(merged), config.text, "toml", secrets=secrets)
     try:
         settings = Settings(**merged)
@@ -463,6 +524,16 @@ def _settings(config: Document, secrets: Document | None) -> Settings:
     if problems:
         raise InputError(problems)
     return settings
+
+
+def _merged(config: dict[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:
+    """A table that stands in both is one table, the secret keys winning."""
+    both = {
+        name: {**config[name], **table}
+        for name, table in secrets.items()
+        if isinstance(table, dict) and isinstance(config.get(name), dict)
+    }
+    return {**config, **secrets, **both}
 
 
 def _with_variables(data: dict[str, Any]) -> dict[str, Any]:
@@ -505,9 +576,9 @@ def _unreadable_variables(said: str) -> list[Problem]:
 
 def _check_secrets(secrets: Document, path: Path) -> None:
     problems = [
-        Problem(secrets.place([key]), f"unknown key `{key}`.", "Known: keys, store.")
+        Problem(secrets.place([key]), f"unknown key `{key}`.", "Known: keys, smtp, store.")
         for key in secrets.data
-        if key not in ("keys", "store")
+        if key not in ("keys", "smtp", "store")
     ]
     if os.name == "posix" and path.stat().st_mode & 0o077:
         problems.append(Problem(Place(secrets.name), "other users can read it.", f"Run: chmod 600 {path}"))

@@ -16,7 +16,7 @@ class Context:
 
     now: datetime  # aware; when the issue would go out
     zone: tzinfo  # the newsletter's
-    transport: Literal["outbox", "ses"] = "outbox"
+    transport: Literal["outbox", "ses", "smtp"] = "outbox"
     endpoint_override: bool = False  # SES calls go to a simulator
     postal_address: str = ""
     public_url: str = ""
@@ -25,7 +25,7 @@ class Context:
     @property
     def is_real(self) -> bool:
         """Whether mail would leave for real mailboxes."""
-        return self.transport == "ses" and not self.endpoint_override
+        return self.transport == "smtp" or (self.transport == "ses" and not self.endpoint_override)
 
 
 def context_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -27,7 +27,7 @@ from newsletter.sending.owners import owner, recover
 from newsletter.sending.sends import State, get, move
 from newsletter.sending.tempo import Tempo
 from newsletter.store.engine import Store
-from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Transport, Verdict
+from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Tracking, Transport, Verdict
 
 STOPPED = "stopped by the person who ran it"
 CANCELLED = "cancelled"
@@ -52,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Call:
-    """Readers handed over together: all of them get the same variant."""
+    """Readers handed over together: all of them get the same variant, measured alike."""
 
     readers: Sequence[Claimed]
     at: datetime
@@ -60,6 +60,10 @@ class Call:
     @property
     def variant(self) -> str:
         return self.readers[0].variant
+
+    @property
+    def tracking(self) -> Tracking:
+        return self.readers[0].tracking
 
 
 Answers = Future[list[Answer]]
@@ -108,6 +112,7 @@ class _Run:
     total: int = 0
     inbox: SimpleQueue[Answers | None] = field(default_factory=SimpleQueue)
     under_way: dict[Answers, Call] = field(default_factory=dict)
+    mails: dict[tuple[str, Tracking], Mail] = field(default_factory=dict)
 
     def stop(self) -> None:
         """Claim nothing more; what is under way is finished."""
@@ -184,7 +189,14 @@ class _Run:
             )
             for reader in call.readers
         ]
-        return self.job.transport.hand_over(self.job.mails[call.variant], recipients)
+        return self.job.transport.hand_over(self._mail(call.variant, call.tracking), recipients)
+
+    def _mail(self, variant: str, tracking: Tracking) -> Mail:
+        """The same mail object each time: transports remember what they composed by it."""
+        key = variant, tracking
+        if key not in self.mails:
+            self.mails[key] = replace(self.job.mails[variant], tracking=tracking)
+        return self.mails[key]
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -270,11 +282,11 @@ class _Run:
 
 
 def _cut(readers: list[Claimed], size: int) -> Iterator[list[Claimed]]:
-    """Readers of one batch, or of one round of retries, and of one variant together, in calls the transport takes."""
+    """Readers of one batch, or of one round of retries, of one variant and tracking, in calls the transport takes."""
 
-    def together(reader: Claimed) -> tuple[int, str]:
+    def together(reader: Claimed) -> tuple[int, str, Tracking]:
         batch = reader.batch if reader.batch < ROUND else reader.batch // ROUND * ROUND
-        return batch, reader.variant
+        return batch, reader.variant, reader.tracking
 
     for _, group in groupby(sorted(readers, key=together), key=together):
         batch = list(group)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Boolean, ColumnElement, Connection, Select, bindparam, case, func, or_, select, update
 
-from newsletter.audience.select import verdicts
+from newsletter.audience.consent import Purpose
+from newsletter.audience.select import tracking, verdicts
+from newsletter.audience.tracking import purposes_of
 from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import DEFAULT_VARIANT
 from newsletter.sending.archive import publish
 from newsletter.sending.sends import State, get
 from newsletter.store.tables import deliveries, sends, subscribers
+from newsletter.transports.mail import Tracking
 
 ROUND = 10_000_000  # a batch's number is its round of retries times this, plus its place: retries come last
 LAST = 2**31 - 1  # no batch has this number
@@ -49,6 +52,7 @@ class Claimed:
     first_name: str | None
     given: bool = False  # before this claim, by a process that ended: only an idempotent transport claims such again
     variant: str = DEFAULT_VARIANT
+    tracking: Tracking = Tracking.NONE
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,31 @@ class Claims:
         for reason, ids in left_out.items():
             exclude(connection, scope.send_id, reason, subscriber_ids=ids)
         if readers:
+            readers = self._measured(connection, readers)
             values = {"state": "in_flight", "owner": self._owner, "handed_over_at": now, "reason": None}
-            rows = update(deliveries).where(*_these_pending(scope.send_id, [r.subscriber_id for r in readers]))
-            connection.execute(rows.values(attempt=deliveries.c.attempt + 1, **values))
+            for choice in {reader.tracking for reader in readers}:
+                ids = [reader.subscriber_id for reader in readers if reader.tracking is choice]
+                rows = update(deliveries).where(*_these_pending(scope.send_id, ids))
+                connection.execute(rows.values(attempt=deliveries.c.attempt + 1, tracking=choice.value, **values))
         return Claim(readers, len(picked) - len(readers))
+
+    def _measured(self, connection: Connection, readers: list[Claimed]) -> list[Claimed]:
+        """Each reader with what she allows to be measured, asked in the same moment as her consent to be mailed."""
+        scope, ids = self._scope, [reader.subscriber_id for reader in readers]
+        agreed = {
+            purpose: set(connection.scalars(tracking(scope.newsletter, purpose, subscriber_ids=ids)))
+            for purpose in purposes_of(scope.settings)
+        }
+        if not any(agreed.values()):
+            return readers
+        opens, clicks = agreed.get(Purpose.OPEN_TRACKING, set()), agreed.get(Purpose.CLICK_TRACKING, set())
+        choices = {
+            (False, False): Tracking.NONE,
+            (True, False): Tracking.OPENS,
+            (False, True): Tracking.CLICKS,
+            (True, True): Tracking.BOTH,
+        }
+        return [replace(r, tracking=choices[r.subscriber_id in opens, r.subscriber_id in clicks]) for r in readers]
 
     def _verdicts(self, now: datetime) -> Select[tuple[int, str | None]]:
         """Consent and suppression as of now. What lapses within this second counts as lapsed: never a moment late."""

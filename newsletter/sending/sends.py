@@ -62,6 +62,10 @@ class Send:
     settled_at: datetime | None
     scope: str | None = None  # the account of that transport; None in sends older than this column
     segment: str | None = None
+    priority: int = 0
+    detached: bool = False  # `run` or a worker goes on with it by itself
+    resume_at: datetime | None = None
+    readers_of: str | None = None  # only those who had, or may have had, this issue
 
     @property
     def finished(self) -> bool:
@@ -80,6 +84,9 @@ class NewSend:
     date_waived: bool
     scope: str | None = None
     segment: str | None = None
+    priority: int = 0
+    detached: bool = False
+    readers_of: str | None = None
 
 
 def create(connection: Connection, wanted: NewSend, now: datetime) -> Send:

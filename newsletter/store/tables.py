@@ -228,7 +228,31 @@ votes = Table(
     Column("subscriber_id", Id, ForeignKey("subscribers.id"), primary_key=True),
     Column("choice", Integer, nullable=False),  # the option's number, from 1
     Column("at", Instant, nullable=False),
+    Column("suspect", String(24)),  # why it looks like a machine's: shown, and not counted
     Index("ix_votes_tally", "issue", "poll", "choice"),
+)
+
+# What a closed poll came to, frozen: later erasures change no printed number.
+poll_results = Table(
+    "poll_results",
+    metadata,
+    Column("issue", Text, primary_key=True),
+    Column("poll", String(64), primary_key=True),
+    Column("closed_at", Instant, nullable=False),
+    Column("counts", Text, nullable=False),  # JSON: votes by option, in order
+    Column("suspect", Integer, nullable=False),  # left out
+)
+
+# A mistake in an issue that went out, and what is right.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("issue", Text, nullable=False, index=True),
+    Column("was", Text, nullable=False),
+    Column("is", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("at", Instant, nullable=False),
 )
 
 # What was last heard of a feed, for conditional requests.
@@ -317,7 +341,12 @@ sends = Table(
     Column("created_at", Instant, nullable=False),
     Column("first_handover_at", Instant),
     Column("settled_at", Instant),
+    Column("priority", Integer, nullable=False, server_default="0"),  # breaking news goes before the others
+    Column("detached", Boolean, nullable=False, server_default="0"),  # `run` or a worker goes on with it by itself
+    Column("resume_at", Instant),  # held until then: a quota that comes back, a provider that was away
+    Column("readers_of", Text),  # only those who had, or may have had, this issue: a correction
     Index("ix_sends_issue", "issue"),
+    Index("ix_sends_state", "state"),
     Index("ix_sends_newsletter", "newsletter", "first_handover_at"),
 )
 
@@ -334,12 +363,107 @@ deliveries = Table(
     Column("owner", String(32)),  # who has it in flight
     Column("message_id", Text),
     Column("handed_over_at", Instant),
+    Column("tracking", String(16), nullable=False, server_default="none"),  # none | opens | clicks | both
     Column("outcome", String(16), nullable=False, server_default="none"),
     Column("outcome_at", Instant),
     Column("outcome_detail", Text),
     CheckConstraint("state IN ('pending', 'in_flight', 'uncertain', 'accepted', 'refused', 'excluded')", name="state"),
     Index("ix_deliveries_work", "send_id", "state", "batch"),
     Index("ix_deliveries_subscriber", "subscriber_id"),
+)
+
+# When a build goes out: a local time and its zone, which is what a person set; `due_at` is reckoned from them.
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("newsletter", String(64), nullable=False),
+    Column("issue", Text, nullable=False),
+    Column("build", String(64), ForeignKey("builds.hash"), nullable=False),
+    Column("local_at", String(16), nullable=False),  # 2024-10-10T06:30
+    Column("zone", String(64), nullable=False),
+    Column("done_by", Boolean, nullable=False),  # the local time is when the last reader should have it
+    Column("due_at", Instant, nullable=False),
+    Column("late_until", Instant),  # sent until then when late, afterwards held
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("segment", String(64)),
+    Column("readers_of", Text),
+    Column("rest", Boolean, nullable=False, server_default="0"),
+    Column("date_waived", Boolean, nullable=False, server_default="0"),
+    Column("person", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),  # waiting | begun | held | cancelled
+    Column("state_reason", Text),
+    Column("send_id", String(16), ForeignKey("sends.id")),
+    Index("ix_schedules_due", "state", "due_at"),
+    Index("ix_schedules_issue", "issue"),
+)
+
+# Days on which a newsletter's rhythm rests once.
+schedule_skips = Table(
+    "schedule_skips",
+    metadata,
+    Column("newsletter", String(64), primary_key=True),
+    Column("date", Date, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+# What a person decided about readers in doubt.
+resolutions = Table(
+    "resolutions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("send_id", String(16), ForeignKey("sends.id"), nullable=False, index=True),
+    Column("choice", String(16), nullable=False),  # resend | leave
+    Column("readers", Integer, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+# Mail of a build to colleagues: tests, and the seeds of a send. No reader, no part of any account.
+test_mails = Table(
+    "test_mails",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("request", String(160), nullable=False, unique=True),
+    Column("kind", String(8), nullable=False),  # test | seed
+    Column("build", String(64), ForeignKey("builds.hash"), nullable=False),
+    Column("variant", String(32), nullable=False),
+    Column("send_id", String(16)),  # of a seed
+    Column("address_hash", String(80), nullable=False),
+    Column("state", String(16), nullable=False),  # in_flight | accepted | refused | uncertain
+    Column("reason", Text),
+    Column("message_id", Text),
+    Column("person", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# PostgreSQL: processes that may have readers in flight, each with a lease it renews. On SQLite they hold file locks.
+owners = Table(
+    "owners",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("since", Float, nullable=False),  # seconds since 1970 on the database's clock
+    Column("until", Float, nullable=False),
+)
+
+# A newsletter's sends are stopped until a person has looked: too many bounces or complaints.
+newsletter_stops = Table(
+    "newsletter_stops",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("newsletter", String(64), nullable=False, index=True),
+    Column("send_id", String(16)),  # whose figures they were
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("lifted_at", Instant),
+    Column("lifted_by", Text),
+    Column("why", Text),
 )
 
 # Mail to one person because of something she, or the law, asked for. `request` makes it once per request.
@@ -421,8 +545,24 @@ events = Table(
     Column("message_id", Text),
     Column("occurred_at", Instant, nullable=False),
     Column("applied", String(32), nullable=False),  # what it did: settled, outcome, nothing, unknown-delivery
+    Column("detail", String(80)),  # in the provider's words, never the receiver's: Transient/MailboxFull
     Index("ix_events_delivery", "send_id", "subscriber_id"),
     Index("ix_events_subscriber", "subscriber_id"),
+)
+
+# Opens and clicks of readers who agreed to be measured; who else fetches links is told apart. Nothing hangs on them.
+tracked = Table(
+    "tracked",
+    metadata,
+    Column("raw_id", Id, ForeignKey("raw_events.id"), primary_key=True),
+    Column("kind", String(8), nullable=False),  # open | click
+    Column("send_id", String(16), nullable=False),
+    Column("subscriber_id", Id, nullable=False, index=True),
+    Column("link", Text),  # as the build has it, so without anything of the reader's
+    Column("block", Text),  # where in the issue it stands
+    Column("by", String(16), nullable=False),  # person | prefetch | scanner
+    Column("at", Instant, nullable=False),
+    Index("ix_tracked_send", "send_id", "kind", "by"),
 )
 
 feed_positions = Table(

@@ -13,6 +13,23 @@ from enum import StrEnum
 from typing import Protocol
 
 
+class Tracking(StrEnum):
+    """What may be measured of a mail: one choice for a whole call, and nothing unless every reader in it agreed."""
+
+    NONE = "none"
+    OPENS = "opens"
+    CLICKS = "clicks"
+    BOTH = "both"
+
+    @property
+    def opens(self) -> bool:
+        return self in {Tracking.OPENS, Tracking.BOTH}
+
+    @property
+    def clicks(self) -> bool:
+        return self in {Tracking.CLICKS, Tracking.BOTH}
+
+
 @dataclass(frozen=True)
 class Mail:
     """What every reader of a send gets, merge fields (`{{name|fallback}}`) still in it."""
@@ -26,6 +43,7 @@ class Mail:
     text: str
     headers: tuple[tuple[str, str], ...] = ()  # List-ID, List-Unsubscribe, …; values may hold merge fields
     lang: str = "en"
+    tracking: Tracking = Tracking.NONE
 
 
 @dataclass(frozen=True)
