@@ -118,7 +118,7 @@ class Claims:
     def _measured(self, connection: Connection, readers: list[Claimed]) -> list[Claimed]:
         """Each reader with what she allows to be measured, asked in the same moment as her consent to be mailed."""
         scope, ids = self._scope, [reader.subscriber_id for reader in readers]
-        agreed = {
+        agreed: dict[Purpose, set[int]] = {
             purpose: set(connection.scalars(tracking(scope.newsletter, purpose, subscriber_ids=ids)))
             for purpose in purposes_of(scope.settings)
         }
