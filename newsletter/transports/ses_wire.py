@@ -1,23 +1,35 @@
-"""The calls that send, made lean: botocore's signer and its HTTP session, without the machinery round them.
+"""The calls that send, made lean: botocore's signer over urllib3's own pool, without the machinery round them.
 
-boto3 spends most of a call on hooks, validation and the user agent (half a millisecond for one mail, more for fifty).
-What is sent here is checked before it comes here, so the request is written, signed (SigV4) and posted, once: SES has
-no idempotency token and a repeated call is a second mail. Errors are raised as boto3 raises them.
+boto3 spends most of a call on hooks, validation and the user agent, and its HTTP session as much again. What is sent
+here is checked before it comes here, so the request is written, signed (SigV4) and posted, once: SES has no idempotency
+token and a repeated call is a second mail. Errors are raised as boto3 raises them.
 """
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import botocore
+import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError, NoCredentialsError
-from botocore.httpsession import URLLib3Session
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.httpsession import ProxyConfiguration, get_cert_path, mask_proxy_url
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
@@ -46,11 +58,20 @@ class SesWire:
         self._url = endpoint_url.rstrip("/")
         self._region = region
         self._credentials = credentials or session.get_credentials()
-        self._http = URLLib3Session(
-            verify=session.get_config_variable("ca_bundle") or True,
-            proxies=get_environ_proxies(endpoint_url),
-            timeout=timeout,
-            max_pool_connections=connections,
+        proxies = ProxyConfiguration(get_environ_proxies(endpoint_url))
+        self._proxy: str = proxies.proxy_url_for(endpoint_url) or ""
+        connect, read = timeout
+        how: dict[str, Any] = {
+            "maxsize": connections,
+            "timeout": urllib3.Timeout(connect=connect, read=read),
+            "retries": False,  # never by itself
+            "cert_reqs": "CERT_REQUIRED",
+            "ca_certs": get_cert_path(session.get_config_variable("ca_bundle") or True),
+        }
+        self._pool = (
+            urllib3.ProxyManager(self._proxy, proxy_headers=proxies.proxy_headers_for(self._proxy), **how)
+            if self._proxy
+            else urllib3.PoolManager(**how)
         )
 
     def send_raw(self, sender: str, address: str, data: bytes, *, tags: object, through: Mapping[str, str]) -> str:
@@ -70,11 +91,33 @@ class SesWire:
             raise NoCredentialsError
         request = AWSRequest("POST", self._url + path, data=body, headers=dict(_HEADERS))
         SigV4Auth(self._credentials.get_frozen_credentials(), SIGNING_NAME, self._region).add_auth(request)
-        response = self._http.send(request.prepare())
-        answer = _json(response.content)
-        if response.status_code >= 300:
-            raise _error(response.status_code, response.headers, answer)
+        with self._as_botocore_says_it():
+            headers = dict(request.headers.items())
+            response = self._pool.urlopen("POST", request.url, body=body, headers=headers, redirect=False)
+        answer = _json(response.data)
+        if response.status >= 300:
+            raise _error(response.status, response.headers, answer)
         return answer
+
+    @contextmanager
+    def _as_botocore_says_it(self) -> Iterator[None]:
+        """The network's trouble under the names botocore gives it, which say how far the request had come."""
+        try:
+            yield
+        except urllib3.exceptions.SSLError as error:
+            raise SSLError(endpoint_url=self._url, error=error) from None
+        except urllib3.exceptions.NewConnectionError as error:
+            raise EndpointConnectionError(endpoint_url=self._url, error=error) from None
+        except urllib3.exceptions.ProxyError as error:
+            raise ProxyConnectionError(proxy_url=mask_proxy_url(self._proxy), error=error) from None
+        except urllib3.exceptions.ConnectTimeoutError as error:
+            raise ConnectTimeoutError(endpoint_url=self._url, error=error) from None
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise ReadTimeoutError(endpoint_url=self._url, error=error) from None
+        except urllib3.exceptions.ProtocolError as error:
+            raise ConnectionClosedError(endpoint_url=self._url, error=error) from None
+        except urllib3.exceptions.HTTPError as error:
+            raise HTTPClientError(error=error) from None
 
 
 def _json(content: bytes) -> dict[str, Any]:

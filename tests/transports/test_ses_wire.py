@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -141,3 +142,50 @@ def test_without_credentials_nothing_leaves(listener: Listener, monkeypatch: pyt
     with pytest.raises(botocore.exceptions.NoCredentialsError):
         wire.send_bulk({})
     assert listener.posts == []
+
+
+def test_a_redirect_is_an_answer_and_not_followed() -> None:
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(307)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        session = botocore.session.get_session()
+        wire = SesWire(session, url, "eu-west-1", credentials=KEYS, connections=1, timeout=(1, 5))
+        with pytest.raises(botocore.exceptions.ClientError):
+            wire.send_bulk({})
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert asked == ["/v2/email/outbound-bulk-emails"]
+
+
+def test_trouble_on_the_way_has_botocores_names() -> None:
+    """They say how far the request had come, which decides whether it may be tried again."""
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        free = closing.getsockname()[1]
+    session = botocore.session.get_session()
+    nobody = SesWire(session, f"http://127.0.0.1:{free}", "eu-west-1", credentials=KEYS, connections=1, timeout=(1, 5))
+    with pytest.raises(botocore.exceptions.EndpointConnectionError):
+        nobody.send_bulk({})
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        silent = SesWire(session, url, "eu-west-1", credentials=KEYS, connections=1, timeout=(1, 0.1))
+        with pytest.raises(botocore.exceptions.ReadTimeoutError):
+            silent.send_bulk({})
