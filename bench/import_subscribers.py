@@ -1,7 +1,8 @@
 """Importing readers, and the same file again, beside a bare loop of csv, email-validator and INSERT.
 
-Prints one JSON line. Each part runs in a process of its own, so that its peak memory is its own. The bare loop keeps no
-ledger, no hashes and no suppressions, and knows nobody twice.
+Prints one JSON line: `write_lock_s` is the longest the import held the write lock, `others_waited_s` the longest that
+a process which writes a little five times a second had to wait for it. Each part runs in a process of its own, so that
+its peak memory is its own. The bare loop keeps no ledger, no hashes and no suppressions, and knows nobody twice.
 
 python bench/import_subscribers.py [READERS] [DATABASE_URL]     (an empty database; default: SQLite in a new folder)
 """
@@ -16,11 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 from email_validator import validate_email
+from sqlalchemy import Connection, delete
 
 from newsletter.audience.consent import Basis
 from newsletter.audience.import_csv import import_csv
@@ -28,6 +32,7 @@ from newsletter.config import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import Key, KeyRing
 from newsletter.store.schema import upgrade
+from newsletter.store.tables import form_uses
 
 NOW = datetime(2024, 10, 10, 10, tzinfo=UTC)
 RING = KeyRing(Key("h1", b"h" * 48), (Key("s1", b"s" * 48),))
@@ -49,10 +54,13 @@ def main(readers: int, url: str | None) -> None:
         path = Path(folder) / "readers.csv"
         _write_file(path, readers)
         where = url or f"sqlite:///{folder}/bench.db"
-        found = {part: _apart(part, path, where) for part in ("import", "import_again", "bare_import")}
+        found = {part: _apart(part, path, where) for part in ("import", "import_again", "dry_run", "bare_import")}
     size = {"readers": readers, "database": where.partition(":")[0]}
     rates = {f"{part}_rows_per_s": round(readers / done["seconds"]) for part, done in found.items()}
-    held = {"write_lock_s": found["import"]["locked"]}
+    held = {
+        "write_lock_s": round(found["import"]["held"], 2),
+        "others_waited_s": round(found["import"]["others_waited"], 2),
+    }
     peaks = {f"{part}_peak_mib": done["peak_mib"] for part, done in found.items()}
     ratio = round(found["bare_import"]["seconds"] / found["import"]["seconds"], 2)
     print(json.dumps({"bench": "import", **size, **rates, **held, **peaks, "ratio": ratio}))
@@ -65,24 +73,56 @@ def _apart(part: str, path: Path, url: str) -> dict[str, float]:
     return dict(json.loads(done.stdout))
 
 
+class Watched(Store):
+    """A store that remembers its longest write: that long nobody else could write."""
+
+    longest = 0.0
+
+    @contextmanager
+    def write(self, **options: bool) -> Iterator[Connection]:
+        with super().write(**options) as connection:
+            started = time.perf_counter()
+            yield connection
+        self.longest = max(self.longest, time.perf_counter() - started)
+
+
 def _part(part: str, path: Path, url: str) -> None:
-    locked = [0.0, 0.0]
-
-    def watch(stage: str, _rows: int) -> None:
-        if stage == "write":
-            locked[0] = locked[0] or time.perf_counter()
-            locked[1] = time.perf_counter()
-
+    held, waited = 0.0, [0.0]
     if part == "bare_import":
         seconds = _timed(lambda: _import_barely(path, path.parent / "bare.db"))
     else:
-        store = Store(url)
+        store = Watched(url)
         if part == "import":
             upgrade(store)
-        seconds = _timed(lambda: _import(store, path, watch))
+        with _another_writer(url) as waited:
+            seconds = _timed(lambda: _import(store, path, dry_run=part == "dry_run"))
+        held = store.longest
         store.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"seconds": seconds, "peak_mib": peak, "locked": round(locked[1] - locked[0], 1)}))
+    print(json.dumps({"seconds": seconds, "peak_mib": peak, "held": held, "others_waited": waited[0]}))
+
+
+@contextmanager
+def _another_writer(url: str) -> Iterator[list[float]]:
+    """A process that writes now and then, as readers who unsubscribe do; at the end, how long it waited at most."""
+    waited: list[float] = []
+    command = [sys.executable, __file__, "--part", "another_writer", "", url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        yield waited
+        waited.append(float(other.communicate("")[0]))
+
+
+def _write_now_and_then(url: str) -> None:
+    store, longest = Store(url), 0.0
+    ended = Thread(target=sys.stdin.read, daemon=True)
+    ended.start()
+    while ended.is_alive():
+        started = time.perf_counter()
+        with store.write() as connection:
+            connection.execute(delete(form_uses))
+        longest = max(longest, time.perf_counter() - started)
+        ended.join(0.2)
+    print(longest)
 
 
 def _timed(work: Callable[[], None]) -> float:
@@ -100,7 +140,7 @@ def _write_file(path: Path, readers: int) -> None:
         )
 
 
-def _import(store: Store, path: Path, watch: Callable[[str, int], None]) -> None:
+def _import(store: Store, path: Path, *, dry_run: bool) -> None:
     import_csv(
         store,
         RING,
@@ -111,7 +151,7 @@ def _import(store: Store, path: Path, watch: Callable[[str, int], None]) -> None
         now=NOW,
         source="bench",
         basis=Basis.EXPRESS,
-        progress=watch,
+        dry_run=dry_run,
     )
 
 
@@ -127,7 +167,9 @@ def _import_barely(path: Path, database: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--part"]:
+    if sys.argv[1:3] == ["--part", "another_writer"]:
+        _write_now_and_then(sys.argv[4])
+    elif sys.argv[1:2] == ["--part"]:
         _part(sys.argv[2], Path(sys.argv[3]), sys.argv[4])
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000, sys.argv[2] if len(sys.argv) > 2 else None)

@@ -1,9 +1,11 @@
-"""Preparing and sending 100,000 readers to the simulator, beside a bare boto3 loop without any ledger.
+"""Sending by bulk, raw and SMTP, each beside a bare loop without any ledger.
 
-Prints one JSON line. Recipients a second are those of the whole send, from asking to the settled account; both sides
-speak to the same simulator, with the same headers, tags and data per reader, 50 a call, 8 connections.
+    python bench/send.py [--bulk N] [--raw N] [--smtp N] [--rounds N]
 
-    python bench/send.py [--readers N] [--raw N]
+Prints one JSON line. Readers a second are those of the whole send, from asking to the settled account; both sides speak
+to the same server, with the same headers, tags and data per reader. CPU seconds are the sender's own, since a machine
+may be shared; `server_busy` is the part of one core that the server took meanwhile: near 1 it is the server that is
+measured. With several rounds the two sides take turns, and each figure is the median.
 """
 
 from __future__ import annotations
@@ -15,140 +17,171 @@ import os
 import resource
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from beside import bare
+from beside.sink import sink
 from sqlalchemy import insert
 
 from newsletter.app import App, make_workspace, system_clock
-from newsletter.config import SesSettings
+from newsletter.config import SesSettings, SmtpSettings
 from newsletter.rendering.build import Build, canonical_json
 from newsletter.rendering.freeze import freeze
 from newsletter.sending.messages import Fields, mail_of
 from newsletter.sending.send import send_issue
 from newsletter.simulator.server import start
 from newsletter.store.tables import consent, subscribers, subscriptions
+from newsletter.transports.mail import Transport
 from newsletter.transports.ses import SesTransport
+from newsletter.transports.smtp import SmtpTransport
 
-THREADS = 8
-CALL = 50
 SINCE = datetime(2024, 1, 1, tzinfo=UTC)
+CONNECTIONS = 4
 
 
 @dataclass(frozen=True)
 class Timed:
-    """How long a send took, and what for."""
+    """One run: how long it took, and the CPU seconds of the sender and of the server."""
 
     readers: int
     seconds: float
-    prepared_seconds: float = 0.0
-
-    @property
-    def rate(self) -> int:
-        return round(self.readers / self.seconds)
+    cpu: float
+    server: float
+    prepared: float = 0.0
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--readers", type=int, default=100_000)
-    options.add_argument("--raw", type=int, default=5_000, help="readers of a second send, one call a reader; 0: none")
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--bulk", type=int, default=100_000, help="readers of the bulk sends; 0: none")
+    options.add_argument("--raw", type=int, default=5_000, help="readers of the sends with one call a reader; 0: none")
+    options.add_argument("--smtp", type=int, default=5_000, help="readers of the sends by SMTP; 0: none")
+    options.add_argument("--rounds", type=int, default=1)
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(measure(Path(folder), asked)))
 
 
 def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    app = make_workspace(folder / "newsroom")
-    add_readers(app, asked.readers)
+    found: dict[str, Any] = {"bench": "send", "cpus": os.cpu_count(), "rounds": asked.rounds}
+    found["html_bytes"] = len(made_up("x").html.encode())
     with start(folder / "simulator", keep_messages=False) as simulator:
-        issue = made_up("bulk")
-        ours = sending(app, issue, SesSettings(endpoint_url=simulator.url, mode="bulk", connections=THREADS))
-        bare = bare_loop(app, issue, simulator.url, asked.readers)
-        found: dict[str, Any] = {
-            "bench": "send",
-            "readers": asked.readers,
-            "html_bytes": len(issue.html.encode()),
-            "bulk_per_second": ours.rate,
-            "bulk_seconds": round(ours.seconds, 2),
-            "prepare_seconds": round(ours.prepared_seconds, 2),
-            "bare_boto3_per_second": bare.rate,
-            "ratio": round(ours.rate / bare.rate, 2),
-        }
+        url, pid = simulator.url, simulator.process.pid
+        if asked.bulk:
+            side = Side(newsroom(folder / "bulk", asked.bulk), SesTransport(SesSettings(endpoint_url=url, mode="bulk")))
+            found["bulk"] = side.compare(partial(bare.send_bulk_email, url=url), pid, rounds=asked.rounds)
         if asked.raw:
-            raw_app = make_workspace(folder / "raw")
-            add_readers(raw_app, asked.raw)
-            raw = sending(raw_app, made_up("raw"), SesSettings(endpoint_url=simulator.url, connections=THREADS))
-            found |= {"raw_readers": asked.raw, "raw_per_second": raw.rate}
+            side = Side(newsroom(folder / "raw", asked.raw), SesTransport(SesSettings(endpoint_url=url)))
+            found["raw"] = side.compare(partial(bare.send_email, url=url), pid, rounds=asked.rounds)
+    if asked.smtp:
+        with sink() as relay:
+            settings = SmtpSettings(host="127.0.0.1", port=relay.port, security="none", connections=CONNECTIONS)
+            side = Side(newsroom(folder / "smtp", asked.smtp), SmtpTransport(settings))
+            loop = partial(bare.sendmail, port=relay.port, connections=CONNECTIONS)
+            found["smtp"] = side.compare(loop, relay.pid, rounds=asked.rounds)
+        if relay.taken != 2 * asked.rounds * asked.smtp:
+            raise SystemExit(f"The relay took {relay.taken} mails.")
     found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    found["cpus"] = os.cpu_count()
     return found
 
 
-def sending(app: App, build: Build, settings: SesSettings) -> Timed:
-    """One send through the program: prepare, ledger, consent checks and all."""
-    freeze(app.store, app.workspace, build, now=system_clock())
-    transport = SesTransport(settings)
-    first: list[float] = []
+@dataclass(frozen=True)
+class Newsroom:
+    """A workspace with readers."""
 
-    def progress(_done: int, _total: int) -> None:
-        if not first:
-            first.append(time.perf_counter())
-
-    begun = time.perf_counter()
-    report = send_issue(
-        app.store, app.workspace, app.keys, transport, build, person="bench", now=system_clock, progress=progress
-    )
-    seconds = time.perf_counter() - begun
-    if not report.settled:
-        raise SystemExit(f"The send did not settle: {report}")
-    return Timed(report.account.accepted, seconds, first[0] - begun)
+    app: App
+    readers: int
 
 
-def bare_loop(app: App, build: Build, url: str, readers: int) -> Timed:
-    """What a person would write first: boto3 as it comes, threads, no ledger, no consent, no pace."""
-    session = boto3.session.Session("local", "local", region_name="us-east-1")
-    client = session.client("sesv2", endpoint_url=url, config=Config(max_pool_connections=THREADS))
-    _, settings = app.workspace.newsletter()
-    mail = mail_of(build, settings)
-    fields = Fields(app.keys, "daily", "abcdefgh", "https://news.example.org")
-    html = mail.html.replace("{{first_name|reader}}", "{{first_name}}")
-    text = mail.text.replace("{{first_name|reader}}", "{{first_name}}")
-    content = {"Subject": mail.subject, "Html": html, "Text": text}
-    client.create_email_template(TemplateName="bare", TemplateContent=content)
+@dataclass(frozen=True)
+class Side:
+    """Our side: a newsroom and its way out."""
 
-    def call(first: int) -> None:
-        entries = [bare_entry(reader, fields) for reader in range(first, min(first + CALL, readers + 1))]
-        answer = client.send_bulk_email(
-            FromEmailAddress=f"{mail.from_name} <{mail.from_address}>",
-            DefaultContent={"Template": {"TemplateName": "bare", "TemplateData": "{}"}},
-            BulkEmailEntries=entries,
-        )
-        if any(result["Status"] != "SUCCESS" for result in answer["BulkEmailEntryResults"]):
-            raise SystemExit(f"The bare loop failed: {answer}")
+    newsroom: Newsroom
+    transport: Transport
 
-    begun = time.perf_counter()
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(call, range(1, readers + 1, CALL)))
-    return Timed(readers, time.perf_counter() - begun)
+    def compare(self, loop: Callable[[bare.Readers], None], server: int, *, rounds: int) -> dict[str, Any]:
+        """Both sides in turn, the program first."""
+        ours, theirs = [], []
+        for number in range(rounds):
+            build = made_up(f"issue-{number}")
+            ours.append(self._program(build, server))
+            theirs.append(self._bare(build, loop, server))
+        rate, bare_rate = (median(one.readers / one.seconds for one in side) for side in (ours, theirs))
+        return {
+            "readers": self.newsroom.readers,
+            "per_second": round(rate),
+            "cpu_per_1000": _cpu(ours),
+            "server_busy": _busy(ours),
+            "prepare_seconds": round(median(one.prepared for one in ours), 2),
+            "bare_per_second": round(bare_rate),
+            "bare_cpu_per_1000": _cpu(theirs),
+            "bare_server_busy": _busy(theirs),
+            "ratio": round(rate / bare_rate, 2),
+        }
+
+    def _program(self, build: Build, server: int) -> Timed:
+        """One send through the program: prepare, ledger, consent checks and all."""
+        app = self.newsroom.app
+        freeze(app.store, app.workspace, build, now=system_clock())
+        first: list[float] = []
+
+        def progress(_done: int, _total: int) -> None:
+            if not first:
+                first.append(time.perf_counter())
+
+        def send() -> int:
+            way, ring = self.transport, app.keys
+            report = send_issue(
+                app.store, app.workspace, ring, way, build, person="bench", now=system_clock, progress=progress
+            )
+            if not report.settled:
+                raise SystemExit(f"The send did not settle: {report}")
+            return report.account.accepted
+
+        begun = time.perf_counter()
+        timed = _timed(send, server)
+        return Timed(timed.readers, timed.seconds, timed.cpu, timed.server, first[0] - begun)
+
+    def _bare(self, build: Build, loop: Callable[[bare.Readers], None], server: int) -> Timed:
+        app, number = self.newsroom.app, self.newsroom.readers
+        _, settings = app.workspace.newsletter()
+        fields = Fields(app.keys, "daily", "abcdefgh", "https://news.example.org")
+        readers = bare.Readers(number, mail_of(build, settings), fields)
+
+        def send() -> int:
+            loop(readers)
+            return number
+
+        return _timed(send, server)
 
 
-def bare_entry(reader: int, fields: Fields) -> dict[str, Any]:
-    own = fields.of(reader, f"Ann{reader}")
-    return {
-        "Destination": {"ToAddresses": [f"reader{reader}@example.com"]},
-        "ReplacementTags": [{"Name": "delivery", "Value": f"abcdefgh-{reader}-1"}],
-        "ReplacementHeaders": [
-            {"Name": "List-ID", "Value": "Daily <daily.example.org>"},
-            {"Name": "List-Unsubscribe", "Value": f"<{own['unsubscribe_url']}>"},
-            {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},
-        ],
-        "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": json.dumps(own)}},
-    }
+def _timed(send: Callable[[], int], server: int) -> Timed:
+    begun, own, theirs = time.perf_counter(), time.process_time(), _cpu_of(server)
+    readers = send()
+    return Timed(readers, time.perf_counter() - begun, time.process_time() - own, _cpu_of(server) - theirs)
+
+
+def _cpu(runs: list[Timed]) -> float:
+    return round(median(1000 * one.cpu / one.readers for one in runs), 3)
+
+
+def _busy(runs: list[Timed]) -> float:
+    return round(median(one.server / one.seconds for one in runs), 2)
+
+
+def _cpu_of(process: int) -> float:
+    """CPU seconds of another process; 0 where /proc does not say."""
+    try:
+        numbers = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def made_up(issue: str) -> Build:
@@ -157,7 +190,7 @@ def made_up(issue: str) -> Build:
     told = "The council met for nine hours and agreed on little, people who were in the room said.\n\n"
     link = "{{unsubscribe_url}}"
     bodies = {
-        "subject.txt": b"What happened today\n",
+        "subject.txt": f"What happened today, {issue}\n".encode(),
         "preheader.txt": b"And what comes next\n",
         "body.html": f'<p>Dear {{{{first_name|reader}}}},</p>{story * 850}<a href="{link}">Leave</a>\n'.encode(),
         "body.txt": f"Dear {{{{first_name|reader}}}},\n\n{told * 340}Leave: {link}\n".encode(),
@@ -174,10 +207,12 @@ def made_up(issue: str) -> Build:
     return Build({"manifest.json": canonical_json(manifest), **bodies})
 
 
-def add_readers(app: App, number: int) -> None:
+def newsroom(folder: Path, readers: int) -> Newsroom:
+    """Everybody has confirmed."""
+    app = make_workspace(folder)
     entry = {"newsletter": "daily", "purpose": "send", "event": "confirmed", "basis": "express", "jurisdiction": "gdpr"}
     entry |= {"source": "bench", "actor": "bench"}
-    ids = range(1, number + 1)
+    ids = range(1, readers + 1)
     with app.store.write() as connection:
         people = [{"id": i, "address_hash": f"h1:{i:064x}", "address": f"reader{i}@example.com"} for i in ids]
         connection.execute(
@@ -187,6 +222,7 @@ def add_readers(app: App, number: int) -> None:
         connection.execute(insert(subscriptions), rows)
         entries = [{**entry, "subscriber_id": i, "occurred_at": SINCE, "recorded_at": SINCE} for i in ids]
         connection.execute(insert(consent), entries)
+    return Newsroom(app, readers)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,10 @@ class App:
             from newsletter.transports.ses import SesTransport
 
             return SesTransport(ses)
+        if self.settings.transport.kind == "smtp":
+            from newsletter.transports.smtp import SmtpTransport
+
+            return SmtpTransport(self.settings.smtp)
         from newsletter.transports.outbox import OutboxTransport
 
         return OutboxTransport(self.workspace.outbox)

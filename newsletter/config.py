@@ -325,6 +325,7 @@ class NewsletterSettings(Part):
     second_person: bool = False  # nothing goes out that only one person has approved
     rhythm: RhythmSettings | None = None
     late_minutes: int = Field(default=120, ge=0, le=7 * 24 * 60)  # a scheduled issue later than that is held
+    breaking_per_day: int = Field(default=3, ge=0)  # breaking news goes before all other sends, so often a day
     breaker: BreakerSettings = BreakerSettings()
     seeds: tuple[Address, ...] = ()  # colleagues who get each issue to look at; no readers, no part of the account
 

@@ -81,6 +81,7 @@ def app(workspace: Path) -> Iterator[App]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite: is about SQLite; runs on no other database")
+    config.addinivalue_line("markers", "node: needs Node and aws-ses-v2-local; skipped by name where it is absent")
     config.addinivalue_line("markers", "postgresql: is about PostgreSQL; runs on no other database")
 
 

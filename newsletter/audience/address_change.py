@@ -82,7 +82,7 @@ def ask_for_address(
     hashed = address_hash(found.normal, keys.hash)
     with store.write() as connection:
         reader = reader_of(connection, subscriber_id)
-        if reader is None or reader.erased:
+        if reader is None or reader.gone:
             return Asked.NOBODY
         if reader.address_hash == hashed:
             return Asked.SAME

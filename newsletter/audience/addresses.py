@@ -82,7 +82,7 @@ def _unusable(written: str) -> str | None:
     local = trimmed.rpartition("@")[0]
     if not local.isascii() and '"' not in local and "<" not in local:
         odd = next(character for character in local if not character.isascii())
-        return f"Amazon SES cannot take letters beyond ASCII before the @ (found “{odd}”)."
+        return f"Mail cannot reach an address with “{odd}” before the @: only a to z, digits and signs."
     return None
 
 

@@ -83,6 +83,7 @@ class Claim:
     jurisdiction: str | None = None
     left_at: datetime | None = None  # when she unsubscribed, if that is known
     network_address: str | None = None  # where she agreed from: a proof, never part of the ledger
+    paused_until: datetime | None = None  # her wish, which comes with her
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class _Reader:
+class Reader:
     """What is known of one address, and what the claims of this round add to it."""
 
     subscriber: Subscriber | None
@@ -107,6 +108,7 @@ class _Reader:
     new_entries: list[Entry] = field(default_factory=list)
     new_suppressions: list[Suppression] = field(default_factory=list)
     network_address: str | None = None
+    paused_until: datetime | None = None
     told: Profile = NOTHING_TOLD  # by the first row of this round that told anything: the next one changes nothing
 
     @property
@@ -133,6 +135,12 @@ class _Reader:
             sentence = f"unsubscribed on {entry.occurred_at:%Y-%m-%d}; an import never turns a reader back on."
             return "unsubscribed", sentence
         return None
+
+    def as_written(self, claim: Claim, now: datetime) -> Reader:
+        """The reader as she would be found after what was weighed had been written."""
+        there = self.subscriber or Subscriber(0, claim.address_hash, claim.address, self.profile, now, None)
+        kept = replace(there, address=there.address or claim.address, profile=self.profile)
+        return Reader(kept, True, self.history, self.suppressions, self.profile)
 
     def hear(self, told: Profile) -> None:
         """Remember what a row tells of her, whether or not it may be taken over."""
@@ -177,8 +185,8 @@ class Intake:
 
     def take(self, connection: Connection, claims: Sequence[Claim]) -> list[Outcome]:
         """Weigh the claims in order and write what they change. A few thousand at a time."""
-        readers = self._known(connection, {claim.address_hash for claim in claims})
-        outcomes = [self._weigh(readers[claim.address_hash], claim) for claim in claims]
+        readers = self.known(connection, {claim.address_hash for claim in claims})
+        outcomes = [self.weigh(readers[claim.address_hash], claim) for claim in claims]
         addresses: dict[str, str] = {}
         for claim in claims:
             addresses.setdefault(claim.address_hash, claim.address)
@@ -186,16 +194,18 @@ class Intake:
         self._write(connection, {h: readers[h] for h in addresses if h in touched}, addresses)
         return outcomes
 
-    def _known(self, connection: Connection, hashes: set[str]) -> dict[str, _Reader]:
+    def known(self, connection: Connection, hashes: set[str]) -> dict[str, Reader]:
+        """What is on record of these addresses, by hash."""
         people = ledger.find_subscribers(connection, hashes)
         ids = [person.id for person in people.values()]
         listed = ledger.listed(connection, self.newsletter, ids) if ids else set()
-        histories = ledger.histories(connection, self.newsletter, ids) if ids else {}
-        suppressed = suppressions_of(connection, hashes, self.newsletter)
+        # Its own batch, which counts for nobody else yet: an address may stand in a file twice.
+        histories = ledger.histories(connection, self.newsletter, ids, seen_by=self.batch_id) if ids else {}
+        suppressed = suppressions_of(connection, hashes, self.newsletter, seen_by=self.batch_id)
         readers = {}
         for address_hash in hashes:
             person = people.get(address_hash)
-            readers[address_hash] = _Reader(
+            readers[address_hash] = Reader(
                 person,
                 listed=person is not None and person.id in listed,
                 history=histories.get(person.id, []) if person else [],
@@ -204,7 +214,8 @@ class Intake:
             )
         return readers
 
-    def _weigh(self, reader: _Reader, claim: Claim) -> Outcome:
+    def weigh(self, reader: Reader, claim: Claim) -> Outcome:
+        """What a claim adds to what is known of the reader. Nothing is written."""
         reader.hear(claim.profile)
         obstacle = reader.block(claim.status)
         if obstacle:
@@ -216,14 +227,14 @@ class Intake:
             reader.network_address = claim.network_address
         changes = reader.add(entries, suppression)
         if not reader.listed:
-            reader.listed = True
+            reader.listed, reader.paused_until = True, claim.paused_until
             return Outcome(claim, Effect.NEW, claim.status.value)
         if not changes:
             return Outcome(claim, Effect.UNCHANGED, claim.status.value)
         kinds, details = zip(*changes, strict=True)
         return Outcome(claim, Effect.CHANGED, ", ".join(kinds), "; ".join(details))
 
-    def _entries(self, reader: _Reader, claim: Claim) -> list[Entry]:
+    def _entries(self, reader: Reader, claim: Claim) -> list[Entry]:
         """The entries a claim that is not blocked adds to the reader's history."""
         current = deciding(reader.history) if reader.history else None
         if claim.status is Status.SUBSCRIBED:
@@ -232,6 +243,8 @@ class Intake:
         if claim.status is Status.PENDING:
             return [replace(self._imported(claim), event=Event.REQUESTED)] if current is None else []
         origin = [] if reader.history else [self._imported(claim)]
+        if current and current.event in OWN_YES and current.occurred_at > self.now:
+            return []  # she agreed herself while the import was under way: what the file says is older
         if claim.status is Status.UNSUBSCRIBED and (current is None or current.event is not Event.WITHDRAWN):
             left = claim.left_at or self.now  # what is known is that by now she had left
             gone = replace(self._imported(claim), event=Event.WITHDRAWN, occurred_at=left, basis=None)
@@ -267,13 +280,15 @@ class Intake:
             return _STRENGTH[new.basis] > _STRENGTH[current.basis]
         return _end(new) > _end(current)  # each new dealing starts the term again
 
-    def _write(self, connection: Connection, readers: dict[str, _Reader], addresses: dict[str, str]) -> None:
+    def _write(self, connection: Connection, readers: dict[str, Reader], addresses: dict[str, str]) -> None:
         strangers = [(h, addresses[h], reader.profile) for h, reader in readers.items() if reader.subscriber is None]
         ids = ledger.add_subscribers(connection, strangers, now=self.now, batch_id=self.batch_id)
         ids.update({h: reader.subscriber.id for h, reader in readers.items() if reader.subscriber})
         blank = {ids[h]: (addresses[h], reader.profile) for h, reader in readers.items() if reader.blank}
         ledger.fill_blank(connection, blank, batch_id=self.batch_id)
         ledger.list_for(connection, self.newsletter, [ids[h] for h in readers], now=self.now, batch_id=self.batch_id)
+        pauses = {ids[h]: reader.paused_until for h, reader in readers.items() if reader.paused_until}
+        ledger.pause(connection, self.newsletter, pauses)
         entries = [(ids[h], entry) for h, reader in readers.items() for entry in reader.new_entries]
         ledger.record(connection, self.newsletter, entries, now=self.now)
         suppress_many(
@@ -288,7 +303,7 @@ class Intake:
         proofs = [*former, *self._visits(connection, visits)]
         keep_many(connection, proofs, now=self.now, days=self.proof_days)
 
-    def _rename(self, reader: _Reader) -> str:
+    def _rename(self, reader: Reader) -> str:
         """What undoing this import must put back, and how to tell that nobody changed it since."""
         before, after = reader.former_profile or NOTHING_TOLD, reader.profile
         names = {"before": [before.first_name, before.lang], "after": [after.first_name, after.lang]}

@@ -45,6 +45,7 @@ class CsvRow:
     line: int
     cells: Mapping[str, str]
     problem: str = ""
+    nothing: str = ""  # why there is nothing in it to import, which is no mistake
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ class _Rows:
                 row[field] = clean(cells[places[0]]) if len(places) == 1 else _first(cells, places, clean)
             if everyone:
                 row["status"] = _status(cells, signs, everyone)
-            yield CsvRow(line, row)
+            yield CsvRow(line, row, nothing=self.format.nothing.get(row.get("status", ""), ""))
 
     def _problem(self, cells: list[str]) -> str | None:
         """What is wrong with the row as a whole: nothing (empty), or None for a row that says nothing at all."""

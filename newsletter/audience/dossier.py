@@ -196,7 +196,8 @@ def _section(entry: Record) -> str:
         effective = f", in force from {policy['effective']}" if "effective" in policy else ""
         rows.append(("Policy", f"{policy['version']}{effective}"))
     if batch:
-        undone = f"; undone on {_when(batch['undone_at'])}" if batch["undone_at"] else ""
+        undone = f"; undone on {_when(batch['undone_at'])}" if batch["undone_by"] else "; not finished"
+        undone = undone if batch["undone_at"] else ""
         rows.append(("File", f"{batch['file_name']}, SHA-256 {batch['file_sha256']}{undone}"))
     for visit in entry["proofs"]:
         seen = f"{visit['network_address'] or 'unknown'}, {visit['agent'] or 'unknown program'}"

@@ -44,7 +44,7 @@ def _decide(
     connection: Connection, hashed: str, newsletter: str, *, settings: NewsletterSettings, at: datetime
 ) -> Decision:
     person = ledger.find_subscribers(connection, [hashed]).get(hashed)
-    if person and person.address is None and person.erased_at is None:
+    if person and person.gone and not person.erased:
         person = None  # blanked with an import that was undone, or a sign-up nobody confirmed: not on record
     ids = [person.id] if person else []
     histories = ledger.histories(connection, newsletter, ids)

@@ -95,7 +95,8 @@ def _listed(connection: Connection, newsletter: str, chosen: Select[tuple[int]] 
         yield from (found[start : start + CHUNK].tolist() for start in range(0, len(found), CHUNK))
         return
     table, last = subscriptions.c, 0
-    query = select(table.subscriber_id).where(table.newsletter == newsletter).order_by(table.subscriber_id)
+    query = select(table.subscriber_id).where(table.newsletter == newsletter, ledger.in_force(subscriptions))
+    query = query.order_by(table.subscriber_id)
     while ids := connection.scalars(query.where(table.subscriber_id > last).limit(CHUNK)).all():
         yield ids
         last = ids[-1]

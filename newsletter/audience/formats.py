@@ -7,7 +7,7 @@ program's words do not tell whether a person agreed, they are left out here: suc
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ANYTHING = "*"  # as a status word: whatever stands in the cell
 FIELDS = (
@@ -23,6 +23,7 @@ FIELDS = (
     "left",
     "source",
     "ip",
+    "paused_until",
 )
 
 
@@ -38,6 +39,7 @@ class Format:
     # Which column tells the status, and what its words mean; the first one that says something decides.
     signs: tuple[tuple[str, Mapping[str, str]], ...] = ()
     everyone: str = "subscribed"  # the status of a row that no sign speaks of
+    nothing: Mapping[str, str] = field(default_factory=dict)  # a status that brings nobody in, and why
     note: str = ""  # what whoever imports such a file must know
 
 
@@ -78,6 +80,7 @@ FORMATS = (
             **{name: (name,) for name in ("email", "first_name", "lang", "basis", "source", "newsletter")},
             "date": ("since",),
             "left": ("since",),
+            "paused_until": ("paused_until",),
         },
         signs=(
             (
@@ -85,7 +88,7 @@ FORMATS = (
                 {
                     # What the rules make of a consent is decided anew; that it was given is what counts here.
                     **dict.fromkeys(("mailable", "basis-not-accepted", "reconsent-owed"), "subscribed"),
-                    "import-needs-confirmation": "subscribed",
+                    **dict.fromkeys(("import-needs-confirmation", "paused"), "subscribed"),
                     "unconfirmed": "pending",
                     "unsubscribed": "unsubscribed",
                     "suppressed-hard-bounce": "bounced",
@@ -94,6 +97,12 @@ FORMATS = (
                 },
             ),
         ),
+        nothing={
+            "expired": "her consent had run out; only she can renew it.",
+            "no-consent": "nothing she agreed to was on record.",
+            "suppressed-moved": "the address was no longer the reader's.",
+            "suppressed-erasure": "she was erased on request.",
+        },
     ),
     Format(
         "mailchimp",

@@ -1,14 +1,15 @@
-"""Imports readers from a CSV file: every row checked first, then all of the file written in one transaction.
+"""Imports readers from a CSV file: every row checked first, then all of the file written, to count at one moment.
 
-The first pass validates without touching the database and keeps the good rows in an unnamed temporary file; only the
-second holds the write lock. One bad row refuses the file, unless the caller wants its good rows (`partial`).
+The first pass validates without touching the database and keeps the good rows in an unnamed temporary file. The second
+writes them in short transactions, between which others get their turn: the batch counts for nobody until its last one
+(`batches`), and is taken away when that is never reached. One bad row refuses the file, unless the caller wants its
+good rows (`partial`).
 """
 
 from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,28 +19,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
-
 from newsletter.audience.addresses import invisible_character, printable
+from newsletter.audience.batches import begin, finish, go_on, importing
 from newsletter.audience.cells import DateOrder
 from newsletter.audience.claims import Claim, Effect, Intake, Outcome, Status
 from newsletter.audience.consent import Basis
 from newsletter.audience.csv_table import Table, open_table
 from newsletter.audience.csv_text import at_rest
+from newsletter.audience.dry_run import DryRun, Repeated
 from newsletter.audience.formats import GENERIC
 from newsletter.audience.row import LONGEST_SOURCE, Defaults, Wrong, holds_address, read_claim
 from newsletter.audience.spool import Spool
+from newsletter.audience.undo import settle
 from newsletter.config import NewsletterSettings
 from newsletter.errors import InputError, Place, Problem
-from newsletter.store.bulk import roomy
+from newsletter.store.bulk import roomy, usual
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
-from newsletter.store.tables import consent, import_batches
 
-CHUNK = 5_000
+CHUNK = 2_000
 MOST_PROBLEMS = 10_000  # listed one by one; beyond that they are only counted
 SAMPLES = 3  # rows kept of each reason
-LEDGER_BEFORE = "ledger_before"  # the newest entry when the import began: how undoing it tells what came later
 Progress = Callable[[str, int], None]  # a stage ("check" or "write") has done so many rows more
 
 
@@ -69,6 +69,7 @@ class ImportReport:
     changed: int = 0
     unchanged: int = 0
     refused: int = 0
+    skipped: int = 0
     blocked: int = 0
     problems: list[Row] = field(default_factory=list)
     format: str = GENERIC.name
@@ -80,6 +81,10 @@ class ImportReport:
         self.refused += 1
         self._tally("refused", wrong.kind, line, address, wrong.text)
 
+    def skip(self, line: int, cells: Mapping[str, str], why: str) -> None:
+        self.skipped += 1
+        self._tally("skipped", cells.get("status", ""), line, cells.get("email", ""), why)
+
     def add(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             effect, claim = outcome.effect.value, outcome.claim
@@ -88,7 +93,7 @@ class ImportReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        names = ("new", "changed", "unchanged", "refused", "blocked")
+        names = ("new", "changed", "unchanged", "refused", "blocked", "skipped")
         return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> dict[str, Any]:
@@ -138,19 +143,19 @@ def import_csv(
     defaults = Defaults(keys.hash, settings.zone, now, source, basis, date, status, date_order, newsletter=newsletter)
     report, step = ImportReport(), progress or _unseen
     with _no_collecting(), at_rest(path) as file, tempfile.TemporaryFile("w+", encoding="utf-8") as temporary:
-        spool = Spool(temporary, CHUNK)
+        spool, repeated = Spool(temporary, CHUNK), Repeated(file.stat().st_size)
         options = {"mapping": mapping or {}, "encoding": encoding, "format_name": format_name, "name": path.name}
         with open_table(file, **options) as table:  # type: ignore[arg-type]
             report.format, report.read_as, report.note = table.format.name, table.format.label, table.format.note
-            _check(table, replace(defaults, order_of=table.order_of), spool, report, step)
-        if report.refused and not (partial or dry_run):
-            return report
+            for claim in _checked(table, replace(defaults, order_of=table.order_of), report, step):
+                spool.add(claim)
+                repeated.see(claim.address_hash)
         intake = Intake(newsletter, settings, actor, now, proof_days=proof_days)
-        described = {"file_name": path.name, "file_sha256": _digest(file), "source": source or "named in the file"}
-        # A dry run does everything but keep it, so that its numbers are those the import of the good rows will have.
-        with store.write(keep=not dry_run) as connection:
-            batch = _write(connection, intake, described, spool, report, step)
-    report.batch = None if dry_run else batch
+        if dry_run:
+            _weigh(store, DryRun(intake, repeated), spool, report, step)
+        elif partial or not report.refused:
+            described = {"file_name": path.name, "file_sha256": _digest(file), "source": source or "named in the file"}
+            _write(store, intake, described, spool, report, step)
     return report
 
 
@@ -165,39 +170,59 @@ def _check_source(source: str | None) -> None:
         raise InputError([Problem(Place("--source"), problem, remedy)])
 
 
-def _check(table: Table, defaults: Defaults, spool: Spool, report: ImportReport, step: Progress) -> None:
-    """The first pass: every row is a claim in the spool, or refused."""
+def _checked(table: Table, defaults: Defaults, report: ImportReport, step: Progress) -> Iterator[Claim]:
+    """The first pass: every row is a claim, or refused."""
     for number, row in enumerate(table.rows, 1):
+        nothing = row.nothing and not defaults.status
         claim = Wrong("not a row", row.problem) if row.problem else read_claim(row.cells, defaults, line=row.line)
-        if isinstance(claim, Claim):
-            spool.add(claim)
+        if nothing:
+            report.skip(row.line, row.cells, row.nothing)
+        elif isinstance(claim, Claim):
+            yield claim
         else:
             report.refuse(row.line, row.cells.get("email", ""), claim)
         if number % CHUNK == 0:
             step("check", CHUNK)
 
 
+def _weigh(store: Store, run: DryRun, spool: Spool, report: ImportReport, step: Progress) -> None:
+    """The second pass of a dry run: its numbers are those the import of the good rows will have."""
+    for claims in spool:
+        with store.read() as connection:
+            report.add(run.take(connection, claims))
+        gc.collect(1)  # statements leave cycles behind
+        step("write", len(claims))
+
+
 def _write(
-    connection: Connection,
-    intake: Intake,
-    described: dict[str, str],
-    spool: Spool,
-    report: ImportReport,
-    step: Progress,
-) -> int:
-    """The second pass: weigh and write every claim as one batch; its id."""
-    counts = {LEDGER_BEFORE: connection.scalar(select(func.max(consent.c.id))) or 0}
-    row = {**described, "newsletter": intake.newsletter, "actor": intake.actor, "at": intake.now, "counts": "{}"}
-    batch = int(connection.execute(insert(import_batches).values(row).returning(import_batches.c.id)).scalar_one())
-    intake = replace(intake, batch_id=batch)
-    with roomy(connection):
-        for claims in spool:
-            report.add(intake.take(connection, claims))
-            gc.collect(1)  # statements leave cycles behind
-            step("write", len(claims))
-    told = json.dumps({**report.counts, **counts})
-    connection.execute(update(import_batches).where(import_batches.c.id == batch).values(counts=told))
-    return batch
+    store: Store, intake: Intake, described: dict[str, str], spool: Spool, report: ImportReport, step: Progress
+) -> None:
+    """The second pass: weigh and write every claim as one batch."""
+    with importing(store):
+        settle(store, now=intake.now)
+        row = {**described, "newsletter": intake.newsletter, "actor": intake.actor, "at": intake.now}
+        with store.write() as connection:
+            batch = begin(connection, row)
+        try:
+            _write_all(store, replace(intake, batch_id=batch), batch, spool, report, step)
+        except BaseException:
+            settle(store, now=intake.now)
+            raise
+    report.batch = batch
+
+
+def _write_all(store: Store, intake: Intake, batch: int, spool: Spool, report: ImportReport, step: Progress) -> None:
+    for claims in spool:
+        with store.write() as connection:
+            roomy(connection)
+            go_on(connection, batch)
+            outcomes = intake.take(connection, claims)
+        report.add(outcomes)
+        gc.collect(1)  # statements leave cycles behind
+        step("write", len(claims))
+    with store.write() as connection:
+        usual(connection)
+        finish(connection, batch, report.counts)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, func, insert, or_, select, update
 
 from newsletter.audience.consent import Basis, Entry, Event, Purpose, Wording
 from newsletter.store.bulk import insert_many
@@ -29,7 +29,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Subscriber:
-    """One row of `subscribers`; `address` is None once the reader is erased."""
+    """One row of `subscribers`. It has no address once the reader is erased, and while nobody is known by it: blank."""
 
     id: int
     address_hash: str
@@ -40,7 +40,12 @@ class Subscriber:
 
     @property
     def erased(self) -> bool:
-        return self.erased_at is not None or self.address is None
+        return self.erased_at is not None
+
+    @property
+    def gone(self) -> bool:
+        """Nobody is known by this row: she was erased, or it was blanked with the import or sign-up that made it."""
+        return self.erased or self.address is None
 
 
 def add_subscribers(
@@ -83,10 +88,26 @@ def list_for(
     now: datetime,
     batch_id: int | None = None,
 ) -> None:
-    """Give readers a subscription row: from now on every send accounts for them, in or out."""
+    """Give readers a subscription row: from now on every send accounts for them, in or out.
+
+    What an import wrote that does not count (yet) becomes the reader's own.
+    """
+    if batch_id is None and subscriber_ids:
+        theirs = subscriptions.c.newsletter == newsletter, subscriptions.c.subscriber_id.in_(subscriber_ids)
+        own = update(subscriptions).where(*theirs, ~in_force(subscriptions))
+        connection.execute(own.values(batch_id=None, created_at=now))
     columns = ("newsletter", "subscriber_id", "created_at", "batch_id")
     rows = [(newsletter, found, now, batch_id) for found in subscriber_ids]
     insert_many(connection, subscriptions, columns, rows, new_only=True)
+
+
+def pause(connection: Connection, newsletter: str, pauses: Mapping[int, datetime]) -> None:
+    """Readers who are paused as they come, by subscriber id."""
+    if pauses:
+        table = subscriptions.c
+        this = update(subscriptions).where(table.newsletter == newsletter, table.subscriber_id == bindparam("reader"))
+        rows = [{"reader": reader, "until": until} for reader, until in pauses.items()]
+        connection.execute(this.values(paused_until=bindparam("until")), rows)
 
 
 def record(
@@ -117,19 +138,36 @@ def record_one(
     return int(connection.execute(insert(consent).values(row).returning(consent.c.id)).scalar_one())
 
 
-def not_undone() -> ColumnElement[bool]:
-    """Leaves out the entries of imports that were undone."""
+def in_force(table: Table, seen_by: int | None = None) -> ColumnElement[bool]:
+    """Leaves out what imports wrote that were undone, or are under way: those count for the one `seen_by` alone.
+
+    The table is one whose rows an import may have made: consent, subscriptions, suppressions.
+    """
+    rows = table.c.batch_id
     undone = select(import_batches.c.id).where(import_batches.c.undone_at.is_not(None))
-    return or_(consent.c.batch_id.is_(None), consent.c.batch_id.not_in(undone))
+    if seen_by is not None:
+        undone = undone.where(import_batches.c.id != seen_by)
+    return or_(rows.is_(None), rows.not_in(undone))
+
+
+def not_undone() -> ColumnElement[bool]:
+    """Leaves out the entries of imports that were undone, or are under way."""
+    return in_force(consent)
 
 
 def histories(
-    connection: Connection, newsletter: str, subscriber_ids: Iterable[int], purpose: Purpose = Purpose.SEND
+    connection: Connection,
+    newsletter: str,
+    subscriber_ids: Iterable[int],
+    purpose: Purpose = Purpose.SEND,
+    *,
+    seen_by: int | None = None,
 ) -> dict[int, list[Entry]]:
-    """The entries of these readers for one newsletter that count, oldest first."""
+    """The entries of these readers for one newsletter that count, oldest first; `seen_by` as in `in_force`."""
+    counting = in_force(consent, seen_by)
     query = (
         select(consent)
-        .where(consent.c.newsletter == newsletter, consent.c.purpose == purpose.value, not_undone())
+        .where(consent.c.newsletter == newsletter, consent.c.purpose == purpose.value, counting)
         .where(consent.c.subscriber_id.in_(list(subscriber_ids)))
         .order_by(consent.c.subscriber_id, consent.c.id)
     )

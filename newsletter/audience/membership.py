@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, literal, select
 from newsletter.audience.consent import IN_WORDS, MAILABLE, Reason
 from newsletter.audience.explain import Count
 from newsletter.audience.gather import gather
+from newsletter.audience.ledger import in_force
 from newsletter.audience.segment_sql import View, members
 from newsletter.audience.segments import Segment
 from newsletter.audience.select import verdicts
@@ -32,7 +33,8 @@ class Member:
 
 def listed(connection: Connection, newsletter: str) -> int:
     """How many the newsletter's audience has, ended subscriptions included."""
-    query = select(func.count()).select_from(subscriptions).where(subscriptions.c.newsletter == newsletter)
+    theirs = subscriptions.c.newsletter == newsletter, in_force(subscriptions)
+    query = select(func.count()).select_from(subscriptions).where(*theirs)
     return connection.scalar(query) or 0
 
 

@@ -30,6 +30,8 @@ from newsletter.store.tables import (
     subscriptions,
     suppression_lifts,
     suppressions,
+    test_mails,
+    tracked,
     votes,
     wordings,
 )
@@ -56,6 +58,10 @@ def my_data(connection: Connection, keys: KeyRing, subscriber_id: int, *, at: da
         "suppressions_lifted": _of_hashes(connection, suppression_lifts, hashes),
         "issues": _issues(connection, subscriber_id),
         "events": _events(connection, subscriber_id),
+        "opened_and_clicked": _rows(connection, tracked, subscriber_id),
+        "test_mails": [
+            {k: v for k, v in row.items() if k != "person"} for row in _of_hashes(connection, test_mails, hashes)
+        ],
         "votes": _rows(connection, votes, subscriber_id),
         "service_mails": _rows(connection, service_mails, subscriber_id),
     }

@@ -74,7 +74,8 @@ def resume(connection: Connection, subscriber_id: int, newsletter: str) -> bool:
 
 def _set(connection: Connection, subscriber_id: int, newsletter: str, until: datetime | None) -> bool:
     this = (subscriptions.c.newsletter == newsletter, subscriptions.c.subscriber_id == subscriber_id)
-    return connection.execute(update(subscriptions).where(*this).values(paused_until=until)).rowcount > 0
+    own = {"batch_id": None} if until else {}  # who has paused an import's listing has made it hers: see `touched`
+    return connection.execute(update(subscriptions).where(*this).values(paused_until=until, **own)).rowcount > 0
 
 
 def _months_later(day: Date, months: int) -> Date:

@@ -21,7 +21,7 @@ from newsletter.audience.consent import Event, Purpose, Reason, Suppressed
 from newsletter.audience.ledger import Profile, Subscriber
 from newsletter.audience.notices import STILL_SUBSCRIBED
 from newsletter.audience.opt_in import opt_in
-from newsletter.audience.proofs import Visit
+from newsletter.audience.proofs import Visit, keep_own_name
 from newsletter.audience.row import LONGEST_NAME
 from newsletter.audience.select import verdicts
 from newsletter.audience.signup import Requested, request
@@ -93,9 +93,9 @@ class Preferences:
 def read_preferences(
     connection: Connection, subscriber_id: int, newsletters: Newsletters, at: datetime
 ) -> Preferences | None:
-    """As they stand now; None for a reader who is unknown or was erased."""
+    """As they stand now; None for a reader of whom nothing is kept."""
     reader = reader_of(connection, subscriber_id)
-    if reader is None or reader.erased:
+    if reader is None or reader.gone:
         return None
     return Preferences(reader, tuple(standing_of(connection, reader, n, s, at) for n, s in newsletters.items()))
 
@@ -247,9 +247,9 @@ def languages(newsletters: Newsletters, present: str | None = None) -> list[str]
 
 def set_profile(
     store: Store,
-    subscriber_id: int,
+    workspace: Workspace,
+    person: Person,
     *,
-    newsletters: Newsletters,
     first_name: str | None = None,
     lang: str | None = None,
 ) -> None:
@@ -258,16 +258,18 @@ def set_profile(
     if problem := _wrong_with(name or ""):
         raise _unusable("first_name", problem)
     with store.write() as connection:
-        reader = reader_of(connection, subscriber_id)
-        if reader is None or reader.erased:
+        reader = reader_of(connection, person.subscriber_id)
+        if reader is None or reader.gone:
             return
         present = reader.profile
-        if lang and lang not in languages(newsletters, present.lang):
+        if lang and lang not in languages(workspace.settings.newsletters, present.lang):
             raise _unusable("lang", "That language is not one of those to choose from.")
         new = Profile(
             present.first_name if name is None else name or None, present.lang if lang is None else lang or None
         )
-        ledger.update_profiles(connection, {subscriber_id: new})
+        if new != present:
+            ledger.update_profiles(connection, {reader.id: new})
+            keep_own_name(connection, reader.id, now=person.now, days=workspace.settings.retention.proof_days)
 
 
 def _wrong_with(name: str) -> str | None:

@@ -28,7 +28,7 @@ def owe_private_link(store: Store, subscriber_id: int, newsletter: str, *, now: 
         today = (table.subscriber_id == subscriber_id, table.kind == MailKind.PRIVATE_LINK, table.queued_at >= start)
         mails = [tuple(row) for row in connection.execute(select(table.state, table.detail).where(*today))]
         reader = reader_of(connection, subscriber_id)
-        if reader is None or reader.erased or len(mails) >= LINKS_A_DAY:
+        if reader is None or reader.gone or len(mails) >= LINKS_A_DAY:
             return
         detail = reader.address_hash[-TAIL:]
         if ("queued", detail) in mails:

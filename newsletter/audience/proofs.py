@@ -18,6 +18,7 @@ from newsletter.store.tables import proofs
 VISIT = "visit"
 FORMER_ADDRESS = "former-address"
 BEFORE_IMPORT = "before-import"
+OWN_NAME = "own-name"  # she changed what she is called, or her language; it says that, and not from what
 _LONGEST_AGENT = 300
 
 
@@ -75,6 +76,12 @@ def keep_many(connection: Connection, found: Sequence[Proof], *, now: datetime, 
     until = now + timedelta(days=days)
     rows = [(p.subscriber_id, p.kind, p.consent_id, p.network_address, p.detail, now, until) for p in found]
     insert_many(connection, proofs, columns, rows)
+
+
+def keep_own_name(connection: Connection, subscriber_id: int, *, now: datetime, days: int) -> None:
+    """That a reader chose her name or language herself: undoing an import must not take it from her."""
+    connection.execute(delete(proofs).where(proofs.c.subscriber_id == subscriber_id, proofs.c.kind == OWN_NAME))
+    keep_many(connection, [Proof(subscriber_id, OWN_NAME)], now=now, days=days)
 
 
 def delete_over_age(connection: Connection, now: datetime) -> int:

@@ -68,6 +68,7 @@ def read_claim(cells: Mapping[str, str], defaults: Defaults, *, line: int = 0) -
     since = reading.past("date") or reading.default_date()
     until = reading.moment("expires")
     left = reading.past("left")
+    paused = reading.moment("paused_until")
     jurisdiction = reading.jurisdiction()
     profile = Profile(reading.text("first_name", LONGEST_NAME), reading.lang())
     reading.check_newsletter()
@@ -92,6 +93,7 @@ def read_claim(cells: Mapping[str, str], defaults: Defaults, *, line: int = 0) -
         jurisdiction,
         left,
         reading.network_address(),
+        paused if paused and paused > defaults.now else None,
     )
 
 

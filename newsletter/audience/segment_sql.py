@@ -7,19 +7,20 @@ reader; the conditions are then about one row a reader. What is not on record ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, not_, or_, select, true, union_all
 
+from newsletter.audience.consent import Purpose
 from newsletter.audience.gather import gather
-from newsletter.audience.ledger import not_undone
+from newsletter.audience.ledger import in_force, not_undone
 from newsletter.audience.segments import Conditions, Segment, Span, start_of
-from newsletter.audience.select import deciding_entries, verdicts
+from newsletter.audience.select import Some, among, deciding_entries, tracking, verdicts
 from newsletter.config import NewsletterSettings
-from newsletter.store.tables import consent, deliveries, sends, subscribers, subscriptions, votes
+from newsletter.store.tables import consent, deliveries, sends, subscribers, subscriptions, tracked, votes
 
 Holds = ColumnElement[bool]
 
@@ -32,7 +33,7 @@ class View:
     settings: NewsletterSettings
     at: datetime
     newsletters: Mapping[str, NewsletterSettings]  # all of the workspace: a segment may name any
-    subscriber_ids: Sequence[int] | None = None  # only these are asked about, where they are few
+    subscriber_ids: Some = None  # only these are asked about
 
 
 def members(segment: Segment, view: View) -> Select[tuple[int]]:
@@ -60,6 +61,8 @@ class _Record:
         yield frozenset({"newsletter"}), self._mailable
         yield frozenset({"had_issue", "had_within"}), self._had
         yield frozenset({"voted_within"}), self._voted
+        yield frozenset({"opened_within"}), self._opened
+        yield frozenset({"clicked_within"}), self._clicked
         yield frozenset({"import_batch"}), self._imported
 
     def holds(self, where: Conditions) -> Holds:
@@ -134,6 +137,12 @@ class _Record:
     def _had_within(self, span: Span) -> Holds:
         return self._since("had_at", span)
 
+    def _opened_within(self, span: Span) -> Holds:
+        return self._since("opened_at", span)
+
+    def _clicked_within(self, span: Span) -> Holds:
+        return self._since("clicked_at", span)
+
     def _import_batch(self, batches: Iterable[int]) -> Holds:
         return or_(*(self.reader[f"from_{self._batches.index(batch)}"] == 1 for batch in batches))
 
@@ -155,7 +164,7 @@ class _Record:
             columns.append(table.created_at)
         own = {"lang": subscribers.c.lang, "has_first_name": subscribers.c.first_name, "domain": subscribers.c.address}
         columns += [column for name, column in own.items() if name in asked]
-        query = select(*columns).where(table.newsletter == self.view.newsletter)
+        query = select(*columns).where(table.newsletter == self.view.newsletter, in_force(subscriptions))
         if asked & own.keys():
             query = query.join(subscribers, subscribers.c.id == table.subscriber_id)
         return self._among(table, query)
@@ -199,6 +208,21 @@ class _Record:
         latest = func.max(votes.c.at).label("voted_at")
         return self._among(votes.c, select(votes.c.subscriber_id, latest).group_by(votes.c.subscriber_id))
 
+    def _opened(self) -> Select[Any]:
+        return self._looked("open", "opened_at", Purpose.OPEN_TRACKING)
+
+    def _clicked(self) -> Select[Any]:
+        return self._looked("click", "clicked_at", Purpose.CLICK_TRACKING)
+
+    def _looked(self, kind: str, name: str, purpose: Purpose) -> Select[Any]:
+        """When a person last did so in an issue of this newsletter; of those who still agree to be measured."""
+        table, newsletter = tracked.c, self.view.newsletter
+        agreed = tracking(newsletter, purpose, subscriber_ids=self.view.subscriber_ids).subquery(f"agreed_{kind}")
+        query = select(table.subscriber_id, func.max(table.at).label(name)).join(sends, sends.c.id == table.send_id)
+        query = query.join(agreed, agreed.c.subscriber_id == table.subscriber_id)
+        query = query.where(sends.c.newsletter == newsletter, table.kind == kind, table.by == "person")
+        return self._among(table, query.group_by(table.subscriber_id))
+
     def _imported(self) -> Select[Any]:
         """Imports that put an entry into the reader's ledger and were not undone."""
         columns = [_whether(consent.c.batch_id == batch, f"from_{n}") for n, batch in enumerate(self._batches)]
@@ -209,7 +233,7 @@ class _Record:
     def _among(self, columns: Any, query: Select[Any]) -> Select[Any]:
         """The query, of those readers only who are asked about."""
         ids = self.view.subscriber_ids
-        return query if ids is None else query.where(columns.subscriber_id.in_(ids))
+        return query if ids is None else query.where(among(columns.subscriber_id, ids))
 
     def _all(self, name: str) -> list[Any]:
         return [getattr(table, name) for table in self._tables if getattr(table, name) is not None]

@@ -138,6 +138,8 @@ class Conditions(BaseModel):
     voted_within: Spans | None = None
     had_issue: Annotated[tuple[Annotated[str, PlainValidator(_issue)], ...] | None, One] = Some
     had_within: Spans | None = None
+    opened_within: Spans | None = None
+    clicked_within: Spans | None = None
     import_batch: Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...] | None, One] = Some
 
     @model_validator(mode="after")
@@ -224,17 +226,20 @@ def parse_segment(name: str, source: bytes, *, newsletters: Mapping[str, Newslet
     try:
         found = validate(Definition, document)
     except InputError as error:
-        raise InputError([_of_engagement(problem) for problem in error.problems]) from None
+        raise InputError([_of_reading(problem) for problem in error.problems]) from None
     problems = list(_problems(document, newsletters))
     if problems:
         raise InputError(problems)
     return Segment(name, found.title, found.where, path, source)
 
 
-def _of_engagement(problem: Problem) -> Problem:
-    """The nearest known condition is no help to somebody who asks for what is not on record."""
-    if re.match(r"unknown key `(open|click|read|engage)", problem.message):
-        remedy = f"Opens and clicks are not on record. Known: {', '.join(condition_names())}."
+def _of_reading(problem: Problem) -> Problem:
+    """The nearest known condition is no help to somebody who asks for what nobody can know."""
+    if re.match(r"unknown key `(open|click|read|engage|not_open|unopened|inactive)", problem.message):
+        remedy = (
+            "Who reads and who does not is not on record. Of readers who agreed to be measured there are "
+            f"`opened_within` and `clicked_within`. Known: {', '.join(condition_names())}."
+        )
         return Problem(problem.place, problem.message, remedy)
     return problem
 

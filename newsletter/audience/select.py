@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, literal, null, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+)
 
 from newsletter.audience.consent import (
     EVERYWHERE,
@@ -26,12 +39,31 @@ from newsletter.audience.consent import (
     Rules,
     months_before,
 )
-from newsletter.audience.ledger import not_undone
+from newsletter.audience.ledger import in_force, not_undone
 from newsletter.audience.policies import sufficient_versions
 from newsletter.config import NewsletterSettings
 from newsletter.store.tables import Instant, consent, subscribers, subscriptions, suppressions
 
-Some = Sequence[int] | Select[tuple[int]] | None
+
+@dataclass(frozen=True)
+class Stretch:
+    """Readers by their ids: above the first, up to the second."""
+
+    above: int
+    up_to: int
+    # PostgreSQL does not conclude it for the entries from their equality with the readers. SQLite, told so, would walk
+    # the whole stretch of entries for every reader.
+    of_entries_too: bool = False
+
+
+Some = Sequence[int] | Select[tuple[int]] | BindParameter[Sequence[int]] | Stretch | None
+
+
+def among(reader: ColumnElement[int], some: Some) -> ColumnElement[bool]:
+    """Whether this is one of them."""
+    if isinstance(some, Stretch):
+        return and_(reader > some.above, reader <= some.up_to)
+    return true() if some is None else reader.in_(some)
 
 
 @dataclass(frozen=True)
@@ -81,7 +113,7 @@ def tracking(newsletter: str, purpose: Purpose, *, subscriber_ids: Some = None) 
         consent.c.newsletter == newsletter, consent.c.purpose == purpose.value, not_undone()
     )
     if subscriber_ids is not None:
-        query = query.where(consent.c.subscriber_id.in_(subscriber_ids))
+        query = query.where(among(consent.c.subscriber_id, subscriber_ids))
     return query.group_by(consent.c.subscriber_id).having(agreed)
 
 
@@ -108,15 +140,17 @@ def deciding_entries(newsletter: str, subscriber_ids: Some) -> FromClause:
         consent.c.subscriber_id == subscriptions.c.subscriber_id,
         not_undone(),
     )
+    if isinstance(subscriber_ids, Stretch) and subscriber_ids.of_entries_too:
+        history = and_(history, among(consent.c.subscriber_id, subscriber_ids))
     paused_until = func.max(subscriptions.c.paused_until).label("paused_until")  # one row a reader: max picks it
     query = (
         select(subscriptions.c.subscriber_id, entry_id.label("entry_id"), paused_until)
         .select_from(subscriptions.outerjoin(consent, history))
-        .where(subscriptions.c.newsletter == newsletter)
+        .where(subscriptions.c.newsletter == newsletter, in_force(subscriptions))
         .group_by(subscriptions.c.subscriber_id)
     )
     if subscriber_ids is not None:
-        query = query.where(subscriptions.c.subscriber_id.in_(subscriber_ids))
+        query = query.where(among(subscriptions.c.subscriber_id, subscriber_ids))
     return query.subquery("deciding")
 
 
@@ -128,6 +162,7 @@ def _suppression(newsletter: str) -> ColumnElement[str]:
         .where(
             suppressions.c.address_hash == subscribers.c.address_hash,
             suppressions.c.scope.in_([EVERYWHERE, newsletter]),
+            in_force(suppressions),
         )
         .correlate(subscribers)
         .scalar_subquery()

@@ -64,11 +64,14 @@ class Batch:
     undone_by: str | None
 
 
-def told(entry: Entry, purpose: Purpose, name: str, batch: Batch | None = None) -> str:
-    """One entry of the ledger: what happened, and then what it rests on."""
+def told(
+    entry: Entry, purpose: Purpose, name: str, batch: Batch | None = None, *, beside: datetime | None = None
+) -> str:
+    """One entry of the ledger: what happened, and then what it rests on. The day is left out where it stands beside."""
     phrases = _SENDING if purpose is Purpose.SEND else _MEASURING
     what = phrases[entry.event].format(name=name, what=_MEASURED.get(purpose, ""))
-    return "; ".join([f"On {day(entry.occurred_at)} {what} ({entry.source})", *_details(entry, batch)])
+    on = "" if beside and day(beside) == day(entry.occurred_at) else f"On {day(entry.occurred_at)} "
+    return "; ".join([f"{on}{what} ({entry.source})", *_details(entry, batch)])
 
 
 def _details(entry: Entry, batch: Batch | None) -> list[str]:
@@ -87,7 +90,9 @@ def _details(entry: Entry, batch: Batch | None) -> list[str]:
         details.append(f"by {entry.actor}")
     if batch:
         details.append(f"from {batch.file_name}, import {batch.id}")
-        if batch.undone_at:
+        if batch.undone_at and not batch.undone_by:
+            details.append("not finished, so it does not count")
+        elif batch.undone_at:
             details.append(f"undone on {day(batch.undone_at)} by {batch.undone_by}, so it does not count")
     return details
 

@@ -57,11 +57,12 @@ def _packed(claim: Claim) -> list[Any]:
         claim.jurisdiction,
         claim.left_at and claim.left_at.timestamp(),
         claim.network_address,
+        claim.paused_until and claim.paused_until.timestamp(),
     ]
 
 
 def _unpacked(packed: list[Any]) -> Claim:
-    line, address, hashed, status, when, source, basis, until, name, lang, ground, law, left, network = packed
+    line, address, hashed, status, when, source, basis, until, name, lang, ground, law, left, network, pause = packed
     return Claim(
         line,
         address,
@@ -76,4 +77,5 @@ def _unpacked(packed: list[Any]) -> Claim:
         law,
         None if left is None else datetime.fromtimestamp(left, UTC),
         network,
+        None if pause is None else datetime.fromtimestamp(pause, UTC),
     )

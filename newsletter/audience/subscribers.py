@@ -65,9 +65,9 @@ def show_subscriber(
     hashed = address_hash(normalise(address).normal, keys.hash)
     with store.read() as connection:
         found = ledger.find_subscribers(connection, [hashed]).get(hashed)
-        if found is None:
+        if found is None or (found.gone and not found.erased):
             raise NotFound(f"Nobody with the address {printable(address)} is on record.")
         query = select(subscriptions.c.newsletter).where(subscriptions.c.subscriber_id == found.id)
-        names = [name for name in connection.scalars(query.order_by(subscriptions.c.newsletter)) if name in newsletters]
+        names = sorted(name for name in connection.scalars(query) if name in newsletters)
     explained = (explain(store, keys, address, newsletter=n, settings=newsletters[n], at=at) for n in names)
     return Shown(found, tuple(explained))

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from newsletter.audience.addresses import address_hash, normalise
 from newsletter.audience.consent import EVERYWHERE, Suppressed, Suppression
+from newsletter.audience.ledger import in_force
 from newsletter.errors import InputError, Place, Problem
 from newsletter.store.bulk import insert_many
 from newsletter.store.engine import Store
@@ -36,7 +37,13 @@ def suppress(
 def suppress_many(
     connection: Connection, entries: Sequence[tuple[str, Suppression]], *, batch_id: int | None = None
 ) -> None:
-    """Put many addresses on the list at once."""
+    """Put many addresses on the list at once. Beside a record that counts, one of an import under way is none."""
+    table = suppressions.c
+    if batch_id is None:
+        for what in {(s.scope, s.reason) for _, s in entries}:
+            hashes = [found for found, s in entries if (s.scope, s.reason) == what]
+            alike = table.scope == what[0], table.reason == what[1].value, table.address_hash.in_(hashes)
+            connection.execute(delete(suppressions).where(*alike, ~in_force(suppressions)))
     columns = ("address_hash", "scope", "reason", "source", "at", "batch_id")
     rows = [(found, s.scope, s.reason.value, s.source, s.at, batch_id) for found, s in entries]
     insert_many(connection, suppressions, columns, rows, new_only=True)
@@ -58,6 +65,7 @@ def lift(
         table.address_hash == address_hash,
         table.reason.in_([Suppressed(reason).value for reason in reasons]),
         table.scope.in_(list(scopes)),
+        in_force(suppressions),
     )
     rows = connection.execute(select(table.scope, table.reason, table.at).where(*chosen)).all()
     if rows:
@@ -71,12 +79,19 @@ def lift(
 
 
 def suppressions_of(
-    connection: Connection, address_hashes: Iterable[str], newsletter: str | None = None
+    connection: Connection,
+    address_hashes: Iterable[str],
+    newsletter: str | None = None,
+    *,
+    seen_by: int | None = None,
 ) -> dict[str, list[Suppression]]:
-    """The suppressions of these addresses in scope of the newsletter (None: of every scope), oldest first."""
+    """The suppressions of these addresses in scope of the newsletter (None: of every scope), oldest first.
+
+    Those of an import under way count for itself alone (`seen_by`).
+    """
     table = suppressions.c
     query = select(table.address_hash, table.reason, table.scope, table.source, table.at).order_by(table.id)
-    query = query.where(table.address_hash.in_(list(address_hashes)))
+    query = query.where(table.address_hash.in_(list(address_hashes)), in_force(suppressions, seen_by))
     if newsletter is not None:
         query = query.where(table.scope.in_([EVERYWHERE, newsletter]))
     found: dict[str, list[Suppression]] = defaultdict(list)

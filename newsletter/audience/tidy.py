@@ -2,7 +2,8 @@
 
 Unconfirmed requests go after `signup.purge_after_days`, with their proofs; an address that has nothing else goes with
 them, though her `requested` entry stays (it names an id). Proofs go after their retention time, counters of form uses
-after two days, a new address nobody confirmed after seven. Consents that lapsed are written down.
+after two days, a new address nobody confirmed after seven. Consents that lapsed are written down. What an import or its
+undoing left half done when it was broken off is settled.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from newsletter.audience.expiry import record_expired
 from newsletter.audience.ledger import not_undone
 from newsletter.audience.mail_owed import MailKind
 from newsletter.audience.proofs import delete_over_age
+from newsletter.audience.undo import settle_if_nobody_imports
 from newsletter.config import Settings
 from newsletter.store.engine import Store
 from newsletter.store.tables import consent, form_uses, proofs, service_mails, signups, subscribers, subscriptions
@@ -40,6 +42,7 @@ class Tidied:
 
 def tidy(store: Store, settings: Settings, now: datetime) -> Tidied:
     """Take away what is over. Once more at the same moment finds nothing."""
+    settle_if_nobody_imports(store, now=now)
     with store.write() as connection:
         readers = _purge_signups(connection, now - timedelta(days=settings.signup.purge_after_days))
         addresses = _blank_strangers(connection, readers)

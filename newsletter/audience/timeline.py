@@ -100,7 +100,7 @@ def _agreed(connection: Connection, reader: int, newsletters: Newsletters, newsl
     for row in rows:
         settings = newsletters.get(row.newsletter)
         name = settings.name if settings else row.newsletter
-        words = told(row.entry, row.purpose, name, batches.get(row.entry.batch_id or 0))
+        words = told(row.entry, row.purpose, name, batches.get(row.entry.batch_id or 0), beside=row.at)
         moments.append(Moment(row.at, row.newsletter, words))
     return moments
 

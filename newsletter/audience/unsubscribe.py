@@ -44,15 +44,22 @@ class Left:
 
 def unsubscribe(store: Store, link: ReaderLink, *, source: Source, now: datetime, actor: str = "reader") -> Left:
     """Act on a link that `read_unsubscribe` has checked. It takes effect before this returns."""
+    said = from_send(source, link.send)
     with store.write() as connection:
-        return withdraw(connection, link.subscriber_id, link.newsletter, source=source, now=now, actor=actor)
+        return withdraw(connection, link.subscriber_id, link.newsletter, source=said, now=now, actor=actor)
 
 
-def leave_everything(store: Store, subscriber_id: int, *, now: datetime, actor: str = "reader") -> Left:
+def from_send(source: Source, send: str) -> str:
+    """How it was done, and by the link of which send's mail, as the ledger keeps it."""
+    return f"{source}, send {send}" if send else source
+
+
+def leave_everything(store: Store, subscriber_id: int, *, now: datetime, actor: str = "reader", send: str = "") -> Left:
     """Leave every newsletter the reader is listed for, those that were given up since included."""
+    said = from_send("page, everything", send)
     with store.write() as connection:
         done = [
-            withdraw(connection, subscriber_id, name, source="page, everything", now=now, actor=actor)
+            withdraw(connection, subscriber_id, name, source=said, now=now, actor=actor)
             for name in _newsletters_of(connection, subscriber_id)
         ]
     entries = [left.entry for left in done if left.entry is not None]
@@ -76,7 +83,7 @@ def unsubscribe_address(
 
 
 def withdraw(
-    connection: Connection, subscriber_id: int, newsletter: str, *, source: Source, now: datetime, actor: str
+    connection: Connection, subscriber_id: int, newsletter: str, *, source: str, now: datetime, actor: str
 ) -> Left:
     """Take back what the reader agreed to for one newsletter: getting it, and being measured."""
     if not ledger.listed(connection, newsletter, [subscriber_id]):
@@ -128,4 +135,4 @@ def withdrawal_in_force(recorded: Sequence[Recorded], newsletter: str) -> int | 
 
 def _newsletters_of(connection: Connection, subscriber_id: int) -> list[str]:
     query = select(subscriptions.c.newsletter).where(subscriptions.c.subscriber_id == subscriber_id)
-    return list(connection.scalars(query.order_by(subscriptions.c.newsletter)))
+    return sorted(connection.scalars(query))  # databases sort by collations of their own

@@ -33,7 +33,12 @@ def show(context: typer.Context, email: Email, as_json: AsJson = False) -> None:
         say(f"Nothing is on record about {plain(email)}.")
         return
     say(f"[bold]{plain(email)}[/bold]")
-    table(("when (UTC)", "newsletter", "what"), [(f"{m.at:%Y-%m-%d %H:%M}", m.newsletter, m.words) for m in found])
+    rows, before = [], ""
+    for moment in found:
+        day = f"{moment.at:%Y-%m-%d}"
+        rows.append((day if day != before else "", f"{moment.at:%H:%M}", moment.newsletter, moment.words))
+        before = day
+    table(("day", "UTC", "newsletter", "what"), rows)
     if text:
         say(f"She agreed to: “{plain(text)}”")
 

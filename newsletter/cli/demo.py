@@ -114,9 +114,9 @@ def _send(app: App) -> Report:
 
 
 def _take_events_back(app: App) -> None:
-    from newsletter.feedback.feed import pull
+    from newsletter.feedback.collect import collect
 
-    found = pull(app.store, app.settings.feedback, now=app.now)
+    found = collect(app.store, app.settings, app.keys, now=app.now)
     what = f"{counted(found.suppressed, 'reader')} suppressed"
     step(f"Took back {counted(found.received, 'event')} from the simulator: {what}")
 

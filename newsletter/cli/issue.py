@@ -24,12 +24,27 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 def chosen(app: App, issue: str | None) -> str:
     """The issue meant: the one named, else the next unsent one."""
     from newsletter.editorial.library import Library
+    from newsletter.editorial.refresh import up_to_date
     from newsletter.editorial.sent import next_unsent
 
     if issue:
         return issue
-    with app.store.read() as connection:
-        return next_unsent(connection, Library(app.workspace.issues))
+    with up_to_date(app.store, Library(app.workspace.issues)) as index:
+        return next_unsent(index)
+
+
+def say_if_stale(app: App, issue: str, *, shown: bool) -> bool:
+    """Whether the files differ from the build that is scheduled; said first of all, for that one goes out."""
+    from newsletter.sending.signing import stale_schedule
+
+    stale = stale_schedule(app.store, app.workspace, issue, now=app.now())
+    if stale and shown:
+        say(f"[yellow]{plain(stale)}[/yellow]")
+    return stale is not None
+
+
+def _stale_json(stale: bool) -> dict[str, bool]:
+    return {"scheduled_differs": True} if stale else {}
 
 
 @cli.command()
@@ -40,6 +55,7 @@ def check(context: typer.Context, issue: Issue = None, as_json: AsJson = False) 
 
     app = place(context).open()
     name = chosen(app, issue)
+    stale = say_if_stale(app, name, shown=not as_json)
     try:
         findings = candidate(app.workspace, app.store, name, now=app.now()).findings
     except InputError as error:
@@ -48,7 +64,8 @@ def check(context: typer.Context, issue: Issue = None, as_json: AsJson = False) 
     warnings = sum(finding.severity == "warning" for finding in findings)
     if as_json:
         shown = [finding_json(finding) for finding in findings]
-        emit_json({"issue": name, "findings": shown, "errors": errors, "warnings": warnings})
+        counts = {"errors": errors, "warnings": warnings}
+        emit_json({"issue": name, "findings": shown, **counts, **_stale_json(stale)})
     else:
         show_findings(findings)
         say(f"Issue [bold]{plain(name)}[/bold] {'must not go out like this' if errors else 'may go out'}.")
@@ -99,13 +116,19 @@ def new(
     issue: Annotated[str, typer.Argument(metavar="ISSUE", help="Its name, usually its date: 2024-10-10.")],
     newsletter: Annotated[str | None, typer.Option("--newsletter", "-n", help="Default: the only one.")] = None,
 ) -> None:
-    """Open a new issue: a folder with a definition to fill."""
+    """Open a new issue: a folder with a definition to fill, and what the desk still owes as comments in it."""
+    from newsletter.editorial.library import Library
+    from newsletter.editorial.morning import morning
+    from newsletter.editorial.refresh import up_to_date
     from newsletter.editorial.starting import start_issue
 
     app = place(context).open()
     name, settings = app.workspace.newsletter(newsletter)
     day = _day_named(issue) or app.now().astimezone(settings.zone).date()
-    folder = start_issue(app.workspace.issues, issue, newsletter=name, day=day)
+    library = Library(app.workspace.issues)
+    with up_to_date(app.store, library) as index:
+        desk = morning(library, index, name, zone=settings.zone, day=day)
+    folder = start_issue(app.workspace.issues, issue, newsletter=name, day=day, comments=desk.comments())
     say(f"Made {plain(folder)} for {day:%A}, {day.isoformat()}. Then: newsletter check {plain(issue)}")
 
 
@@ -125,10 +148,11 @@ def list_issues(context: typer.Context, as_json: AsJson = False) -> None:
     """Every issue: its date, newsletter, subject, and whether it went out."""
     from newsletter.editorial.library import Library
     from newsletter.editorial.overview import list_issues as overview
+    from newsletter.editorial.refresh import up_to_date
 
     app = place(context).open()
-    with app.store.read() as connection:
-        rows = overview(connection, Library(app.workspace.issues))
+    with up_to_date(app.store, Library(app.workspace.issues)) as index:
+        rows = overview(index)
     if as_json:
         emit_json({"issues": [row.as_json() for row in rows]})
         return
@@ -150,8 +174,9 @@ def show_issue(context: typer.Context, issue: Issue = None, as_json: AsJson = Fa
     app = place(context).open()
     resolved = resolve(app.workspace, app.store, chosen(app, issue))
     rows = outline(resolved)
+    stale = say_if_stale(app, resolved.id, shown=not as_json)
     if as_json:
-        emit_json({"issue": resolved.id, "blocks": rows})
+        emit_json({"issue": resolved.id, "blocks": rows, **_stale_json(stale)})
         return
     definition = resolved.definition
     say(f"[bold]{plain(definition.subject or '(no subject yet)')}[/bold]")

@@ -88,15 +88,17 @@ def _show(entry: Question) -> None:
 
 def _register(app: App, newsletter: str | None) -> Register:
     from newsletter.editorial.library import Library
+    from newsletter.editorial.refresh import up_to_date
     from newsletter.editorial.register import read_register
     from newsletter.editorial.sent import read_sent
 
     name = app.workspace.newsletter(newsletter)[0] if newsletter else None
     chosen = {key: each for key, each in app.settings.newsletters.items() if name in (None, key)}
-    with app.store.read() as connection:
-        sent = {key: read_sent(connection, key, each.zone) for key, each in chosen.items()}
     today = {key: app.now().astimezone(each.zone).date() for key, each in chosen.items()}
-    return read_register(Library(app.workspace.issues), sent, today)
+    library = Library(app.workspace.issues)
+    with up_to_date(app.store, library) as index:
+        sent = {key: read_sent(index.connection, key, each.zone) for key, each in chosen.items()}
+        return read_register(library, index, sent, today)
 
 
 def _is(question: Question, only: Only | None) -> bool:

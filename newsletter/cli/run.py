@@ -34,7 +34,7 @@ def run(
 
 @cli.command()
 def clock(context: typer.Context) -> None:
-    """Send what readers ask for (confirmations, welcomes), without the pages: beside `newsletter serve`."""
+    """Send what readers ask for and what was detached, without the pages: beside `newsletter serve`."""
     from queue import SimpleQueue
 
     from newsletter.cli.show import say
@@ -43,7 +43,7 @@ def clock(context: typer.Context) -> None:
     app = place(context).open()
     stopped: SimpleQueue[None] = SimpleQueue()  # its `put` may be called from a signal handler
     with on_stop_signal(lambda: stopped.put(None)), _clock(app):
-        say("The clock runs: mails readers ask for go out (press Ctrl-C to stop).")
+        say("The clock runs: mails readers ask for and detached sends go out (press Ctrl-C to stop).")
         stopped.get()
     say("Stopped.")
 
@@ -52,6 +52,7 @@ def _clock(app: App) -> Clock:
     import logging
 
     from newsletter.work.clock import Clock
+    from newsletter.work.rings import Desk
 
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    return Clock(app.store, app.workspace, app.keys, app.post(), app.transport(), app.now)
+    return Clock(Desk(app.store, app.workspace, app.keys, app.post(), app.transport(), app.now))

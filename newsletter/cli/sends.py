@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from newsletter.cli.approve import show_changed
 from newsletter.cli.issue import AsJson, Issue, chosen
 from newsletter.cli.person import AsPerson, person_named
 from newsletter.cli.root import cli, group, place
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from newsletter.app import App
+    from newsletter.sending.control import Doubt
     from newsletter.sending.order import Order
 
 sends = group("sends", "What went out, to whom, and what is still open.")
@@ -35,6 +38,10 @@ def send(
     segment: Annotated[
         str | None, typer.Option(help="Only readers in this segment; the others later, by --rest.")
     ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Prepare it and return: `newsletter run`, `clock` or workers send it.")
+    ] = False,
+    breaking: Annotated[bool, typer.Option("--breaking", help="Before all other sends; so many a day.")] = False,
     as_: AsPerson = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +49,8 @@ def send(
     from newsletter.sending.order import Order
 
     app = place(context).open()
-    order = Order(chosen(app, issue), person_named(as_), tuple(waive or ()), rest=rest, segment=segment)
+    whom = {"rest": rest, "detach": detach, "breaking": breaking}
+    order = Order(chosen(app, issue), person_named(as_), tuple(waive or ()), segment=segment, **whom)
     _fulfil(app, order, as_json=as_json)
 
 
@@ -57,15 +65,18 @@ def _fulfil(app: App, order: Order, *, as_json: bool) -> None:
     if done.findings and not as_json:
         show_findings(done.findings, done.waived)
     if done.report is None and as_json:
-        emit_json({"send": None, "findings": [finding_json(finding) for finding in done.findings]})
+        approval = done.unapproved.as_json() if done.unapproved else None
+        emit_json({"send": None, "findings": [finding_json(each) for each in done.findings], "approval": approval})
+        raise typer.Exit(1)
+    if done.unapproved is not None:
+        say(f"[bold red]Not sent.[/bold red] {plain(done.unapproved.approval.in_words)}")
+        show_changed(done.unapproved)
         raise typer.Exit(1)
     if done.report is None:
         say("Not sent: mend the errors above, or waive each by name with --waive RULE='why'.")
         raise typer.Exit(1)
-    for warning in done.report.warnings:
-        err.print(f"[yellow]warning[/yellow] {plain(warning)}")
     _show_report(done.report.as_dict(), as_json=as_json)
-    raise typer.Exit(0 if done.report.settled else 1)
+    raise typer.Exit(0 if done.report.settled or order.detach else 1)
 
 
 @contextmanager
@@ -87,16 +98,25 @@ def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
         return
     reason = f" ({report['state_reason']})" if report.get("state_reason") else ""
     send, state = report["send"], report["state"]
+    if report.get("parked_until"):
+        until = datetime.fromisoformat(report["parked_until"])
+        state, reason = f"held until {until:%d %B %H:%M} UTC", f": {report['state_reason']}"
     to = f" to segment {plain(report['segment'])}" if report.get("segment") else ""
-    say(f"Send [bold]{send}[/bold] of build {report['build'][:12]}{to}: {state}{plain(reason)}")
+    say(f"Send [bold]{send}[/bold] of build {report['build'][:12]}{to}: {plain(state)}{plain(reason)}")
     show_account(report["account"], report["excluded_by"])
+    for warning in report.get("warnings", ()):
+        say(f"[yellow]{plain(warning)}[/yellow]")
     if report["account"]["uncertain"]:
         say(f"Some answers were lost. See who: newsletter sends uncertain {plain(send)}")
     if report["account"]["refused"]:
         say(f"Some were refused. See who, and why: newsletter sends refused {plain(send)}")
-    if state in {"paused", "held"}:
+    if report.get("parked_until"):
+        say(f"`newsletter run`, `clock` or a worker goes on by itself. Or now: newsletter sends resume {plain(send)}")
+    elif state in {"paused", "held"}:
         say(f"It is not finished. Go on with: newsletter sends resume {plain(send)}")
-    elif state == "sending":
+    elif state in {"preparing", "sending"} and report.get("detached"):
+        say("It goes on by itself while `newsletter run`, `newsletter clock` or a worker runs.")
+    elif state in {"preparing", "sending"}:
         say(f"It is not finished. If no process is sending it, go on with: newsletter sends resume {plain(send)}")
 
 
@@ -177,14 +197,16 @@ def _stock_taken(context: typer.Context, send: str) -> App:
 @sends.command("settle")
 def settle(context: typer.Context, as_json: AsJson = False) -> None:
     """Read the events that came back, and settle what they settle."""
-    from newsletter.feedback.feed import pull
+    from newsletter.feedback.collect import collect
 
     app = place(context).open()
-    found = pull(app.store, app.settings.feedback, now=app.now)
+    found = collect(app.store, app.settings, app.keys, now=app.now)
     if as_json:
         emit_json(asdict(found))
     else:
         say(f"{counted(found.new, 'new event')}: {found.settled:,} in doubt settled, {found.suppressed:,} suppressed.")
+        if found.held:
+            say(f"{counted(found.held, 'send')} held by the breaker: newsletter sends list")
 
 
 @sends.command("resolve")
@@ -195,20 +217,46 @@ def resolve(
         bool | None, typer.Option("--resend/--leave", help="Send them the issue again, or leave it so.")
     ] = None,
     as_: AsPerson = None,
+    as_json: AsJson = False,
 ) -> None:
     """Decide about readers in doubt: some of those sent to again may get the issue twice."""
-    from newsletter.sending.control import resolve_uncertain
+    from newsletter.sending.control import in_doubt_by_reason, resolve_uncertain
 
-    if resend is None:  # neither is the usual one: nobody should be led to a second mail by a message
-        raise typer.BadParameter("Say what to do: --leave (as it is) or --resend (some may get the issue twice).")
     app = _stock_taken(context, send)
-    number = resolve_uncertain(app.store, send, "resend" if resend else "leave", person=person_named(as_))
-    if number == 0:
+    if resend is None:  # neither is the usual one: nobody should be led to a second mail by a message
+        _show_doubts(send, in_doubt_by_reason(app.store, send), as_json=as_json)
+        return
+    choice: Literal["resend", "leave"] = "resend" if resend else "leave"
+    number = resolve_uncertain(app.store, send, choice, person=person_named(as_), now=app.now())
+    if as_json:
+        emit_json({"send": send, "choice": choice, "readers": number})
+    elif number == 0:
         say("Nobody is in doubt: nothing to decide.")
     elif resend:
         say(f"{counted(number, 'reader')} pending again. Go on with: newsletter sends resume {plain(send)}")
     else:
         say(f"{counted(number, 'reader')} left in doubt, and listed as such.")
+
+
+def _show_doubts(send: str, doubts: Sequence[Doubt], *, as_json: bool) -> None:
+    """What is left to decide; ends the command with 1 while there is anything."""
+    total = sum(doubt.readers for doubt in doubts)
+    if as_json:
+        emit_json({"send": send, "uncertain": total, "by_reason": [asdict(doubt) for doubt in doubts]})
+    elif doubts:
+        rows = [(d.readers, _minute(d.first), _minute(d.last), d.reason) for d in doubts]
+        table(("readers", "first", "last", "why"), rows, right=(0,))
+        say("Settle them by events: newsletter sends settle")
+        again = f"newsletter sends resolve {plain(send)}"
+        say(f"Or decide: {again} --leave (as it is), or {again} --resend (some may get the issue twice)")
+    else:
+        say("Nobody is in doubt: nothing to decide.")
+    if doubts:
+        raise typer.Exit(1)
+
+
+def _minute(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else ""
 
 
 @sends.command("pause")
@@ -223,11 +271,17 @@ def pause(context: typer.Context, send: SendId, as_: AsPerson = None) -> None:
 @sends.command("resume")
 def resume(context: typer.Context, send: SendId, as_: AsPerson = None, as_json: AsJson = False) -> None:
     """Go on with a send that was paused, held or killed, as `newsletter send ISSUE` does."""
-    from newsletter.sending.control import issue_to_resume
+    from newsletter.sending.accounts import report
+    from newsletter.sending.control import resume as resume_send
     from newsletter.sending.order import Order
 
     app = place(context).open()
-    _fulfil(app, Order(issue_to_resume(app.store, send), person_named(as_)), as_json=as_json)
+    found = resume_send(app.store, send)
+    if not found.detached:
+        _fulfil(app, Order(found.issue, person_named(as_)), as_json=as_json)
+        return
+    with app.store.read() as connection:
+        _show_report(report(connection, send), as_json=as_json)
 
 
 @sends.command("cancel")
@@ -243,8 +297,10 @@ def cancel(context: typer.Context, send: SendId, as_: AsPerson = None) -> None:
 @sends.command("show")
 def show_send(context: typer.Context, send: SendId, as_json: AsJson = False) -> None:
     """A send's account: everybody it was meant for, and where each of them stands."""
+    from newsletter.feedback.breaker import warnings_of
     from newsletter.sending.accounts import report
 
     app = _stock_taken(context, send)
     with app.store.read() as connection:
-        _show_report(report(connection, send), as_json=as_json)
+        found = report(connection, send) | {"warnings": warnings_of(connection, send, app.settings)}
+    _show_report(found, as_json=as_json)

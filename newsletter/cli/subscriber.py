@@ -19,6 +19,7 @@ from newsletter.cli.root import group, place
 from newsletter.cli.show import counted, emit_json, err, plain, say, table
 
 if TYPE_CHECKING:
+    from newsletter.audience.batches import Batch
     from newsletter.audience.import_csv import ImportReport, Row
     from newsletter.audience.undo import UndoReport
 
@@ -151,7 +152,8 @@ def _show_import(report: ImportReport, *, dry_run: bool) -> None:
     verb = "Would import" if dry_run else "Imported" if kept else "Nothing was imported; found"
     say(
         f"{verb}: {report.new:,} new, {report.changed:,} changed, {report.unchanged:,} unchanged, "
-        f"{report.blocked:,} blocked, {report.refused:,} refused."
+        f"{report.blocked:,} blocked, {report.refused:,} refused"
+        + (f", {report.skipped:,} skipped: nothing to import in them." if report.skipped else ".")
     )
     if kept:
         say(f"This is import {report.batch}; to take it back: newsletter subscriber undo {report.batch}")
@@ -184,7 +186,7 @@ def _show_problems(problems: list[Row]) -> None:
 @subscribers.command()
 def imports(context: typer.Context, newsletter: Newsletter = None, as_json: AsJson = False) -> None:
     """Every import, the newest first: what it brought, who made it, and whether it was undone."""
-    from newsletter.audience.undo import list_imports
+    from newsletter.audience.batches import list_imports, somebody_importing
 
     app = place(context).open()
     name = app.workspace.newsletter(newsletter)[0] if newsletter else None
@@ -192,13 +194,32 @@ def imports(context: typer.Context, newsletter: Newsletter = None, as_json: AsJs
     if as_json:
         emit_json({"imports": [asdict(batch) for batch in found]})
         return
-    rows = []
+    rows, living = [], any(not batch.settled for batch in found) and somebody_importing(app.store)
     for batch in found:
-        undone = f"{batch.undone_at:%Y-%m-%d} by {batch.undone_by}" if batch.undone_at else ""
-        parts = ("new", "changed", "unchanged", "blocked", "refused")
+        parts = ("new", "changed", "unchanged", "blocked", "refused", "skipped")
         brought = ", ".join(f"{batch.counts[part]:,} {part}" for part in parts if batch.counts.get(part))
-        rows.append((batch.id, f"{batch.at:%Y-%m-%d}", batch.newsletter, batch.file_name, brought, batch.actor, undone))
+        rows.append(
+            (
+                batch.id,
+                f"{batch.at:%Y-%m-%d}",
+                batch.newsletter,
+                batch.file_name,
+                brought,
+                batch.actor,
+                _fate(batch, living=living),
+            )
+        )
     table(("import", "on", "newsletter", "file", "rows", "by", "undone"), rows, right=(0,))
+
+
+def _fate(batch: Batch, *, living: bool) -> str:
+    if batch.undone:
+        return f"{batch.undone_at:%Y-%m-%d} by {batch.undone_by}"
+    if batch.being_undone:
+        return "being undone" if living else f"partly; to go on: newsletter subscriber undo {batch.id}"
+    if batch.under_way:
+        return "under way: does not count yet" if living else "broken off: does not count"
+    return ""
 
 
 @subscribers.command()
@@ -299,9 +320,13 @@ def show(context: typer.Context, email: Email, as_json: AsJson = False) -> None:
     found = show_subscriber(app.store, app.keys, email, newsletters=app.settings.newsletters, at=app.now())
     reader, listed = found.subscriber, [asdict(explained) for explained in found.newsletters]
     if as_json:
-        emit_json({"address": reader.address, **asdict(reader.profile), "newsletters": listed})
+        erased = reader.erased_at.isoformat() if reader.erased_at else None
+        emit_json({"address": reader.address, **asdict(reader.profile), "erased_at": erased, "newsletters": listed})
         return
-    say(f"[bold]{plain(reader.address)}[/bold]  {plain(reader.profile.first_name or '(no first name)')}")
+    if reader.erased_at:
+        say(f"[bold]{plain(email)}[/bold]  erased on {reader.erased_at:%Y-%m-%d}")
+    else:
+        say(f"[bold]{plain(reader.address)}[/bold]  {plain(reader.profile.first_name or '(no first name)')}")
     table(
         ("newsletter", "gets it", "why"),
         [(x["newsletter"], "yes" if x["mailable"] else "no", x["evidence"]) for x in listed],

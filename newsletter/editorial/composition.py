@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from newsletter.documents import Document, did_you_mean
-from newsletter.editorial.definition import IssueDefinition, Sponsor
-from newsletter.editorial.lookback import story_names
+from newsletter.editorial.definition import IssueDefinition, Sponsor, story_names
 from newsletter.errors import Problem
 
 MOST_SPONSORS = 2

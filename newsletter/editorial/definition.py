@@ -6,6 +6,7 @@ errors. See the block table in docs/writing.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -164,6 +165,15 @@ class FollowUpBlock(BlockBase):
     answer: str = ""  # in place of the answer in the story's front matter
 
 
+class Previously(BlockBase):
+    """What readers were told of a story before: the thread its `follows` make."""
+
+    type: Literal["previously"]
+    title: str = "Previously"
+    story: StoryId
+    limit: int = Field(default=5, ge=1, le=20, strict=True)  # the newest so many
+
+
 class Video(BlockBase):
     type: Literal["video"]
     title: Words
@@ -247,6 +257,7 @@ Block = Annotated[
     | Quote
     | QAndA
     | FollowUpBlock
+    | Previously
     | Video
     | ImageBlock
     | Related
@@ -271,3 +282,23 @@ class IssueDefinition(FrontMatter):
     lang: Language | None = None
     notes: str = ""
     blocks: tuple[Block, ...] = Field(min_length=1)
+
+
+StoryPath = tuple[tuple[str | int, ...], str]  # the key a story is named under, within its block, and the name
+
+
+def placed_names(definition: IssueDefinition) -> Iterator[str]:
+    """The stories an issue places by name, as written. What only quotes a story does not place it."""
+    for block in definition.blocks:
+        yield from (name for _, name in story_names(block))
+
+
+def story_names(block: Block) -> tuple[StoryPath, ...]:
+    """The stories a block places by name."""
+    if isinstance(block, StoryBlock):
+        return ((("story",), block.story),)
+    if isinstance(block, QAndA) and block.story:
+        return ((("story",), block.story),)
+    if isinstance(block, Stories | Watching):
+        return tuple((("stories", index), name) for index, name in enumerate(block.stories))
+    return ()

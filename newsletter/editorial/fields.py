@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import date as Date
 from datetime import datetime
@@ -12,8 +13,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from newsletter.documents import shown
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # of an issue's folder, and of a story without its `.md`
+_LONGEST_KEY = 200
 _FILE = re.compile(r"[^/\\.\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,199}")
 _ADDRESS = re.compile(r"(https?://[^\s/]|mailto:[^\s]|tel:\+?\d|\{\{)[^\s\x00-\x1f\x7f]*", re.IGNORECASE)
+
+
+def name_key(name: str) -> str:
+    """A tag, section or source as it is looked up: capitals do not count; for a very long one stands its hash."""
+    folded = name.casefold()
+    return folded if len(folded) <= _LONGEST_KEY else hashlib.sha256(folded.encode()).hexdigest()
 
 
 class FrontMatter(BaseModel):

@@ -92,7 +92,7 @@ class Library:
 
     def _definition(self, issue_id: str) -> _Definition:
         if issue_id not in self._definitions:
-            path = self._definition_path(issue_id)
+            path = self.definition_path(issue_id)
             try:
                 self._definitions[issue_id] = _read_definition(path, self._shown(path))
             except InputError as error:
@@ -102,7 +102,8 @@ class Library:
             raise found
         return found
 
-    def _definition_path(self, issue_id: str) -> Path:
+    def definition_path(self, issue_id: str) -> Path:
+        """Where an issue's definition lies. Raises NotFound, or InputError for a link that leads elsewhere."""
         if issue_id not in self._known or issue_id == INBOX:
             remedy = did_you_mean(issue_id, self.issue_ids()) or "Make one with: newsletter new ISSUE"
             raise NotFound(f"There is no issue `{issue_id}` in {self._shown(self.root)}/. {remedy}")
@@ -120,15 +121,10 @@ class Library:
 
     def _glance(self, issue_id: str) -> Heading | None:
         try:
-            path = self._definition_path(issue_id)
-            head = _head(read_bytes(path, self._shown(path)))
+            path = self.definition_path(issue_id)
+            return heading_in(read_bytes(path, self._shown(path)), issue_id)
         except (NotFound, InputError):
             return None
-        return Heading(head[1], issue_id, head[0]) if head else None
-
-    def headings(self) -> tuple[Heading, ...]:
-        """Every issue that has a date, oldest first."""
-        return tuple(sorted(found for issue in self.issue_ids() if (found := self.heading(issue))))
 
     # -- stories -------------------------------------------------------------------------------------------------------
 
@@ -136,15 +132,13 @@ class Library:
         """The stories of one issue (or of `_inbox`); without a name of every issue and the inbox."""
         if folder is None:
             return tuple(story for name in (*self.issue_ids(), INBOX) for story in self.story_ids(name))
-        files = (name for name in self.file_names(folder) if name.endswith(SUFFIX))
-        names = (name.removesuffix(SUFFIX) for name in files)
-        return tuple(f"{folder}/{name}" for name in names if NAME.fullmatch(name) and not name.startswith("_"))
+        return tuple(f"{folder}/{name.removesuffix(SUFFIX)}" for name in self.file_names(folder) if is_story_file(name))
 
     def file_names(self, folder: str) -> tuple[str, ...]:
         """What lies in an issue's folder; nothing for a folder that is neither an issue nor the inbox."""
         if folder not in self._folders:
             path = self.root / folder
-            listed = folder in self._known and self._is_inside(path)
+            listed = folder in self._known and self.is_inside(path)
             self._folders[folder] = tuple(sorted(file.name for file in path.iterdir())) if listed else ()
         return self._folders[folder]
 
@@ -171,7 +165,7 @@ class Library:
             raise NotFound(f"There is no story `{story_id}`. {self.nearest_story(story_id)}".rstrip())
         if story_id not in self._stories:
             try:
-                self._stories[story_id] = read_story(self._story_path(story_id), self.root.parent)
+                self._stories[story_id] = read_story(self.story_path(story_id), self.root.parent)
             except InputError as error:
                 self._stories[story_id] = error
         found = self._stories[story_id]
@@ -185,7 +179,7 @@ class Library:
 
     def mentions(self, story_id: str, word: str) -> bool:
         """Whether a story's file has this word in it at all: spares parsing the many that do not."""
-        path = self._story_path(story_id)
+        path = self.story_path(story_id)
         return word.encode() in read_bytes(path, self._shown(path))
 
     def nearest_story(self, story_id: str) -> str:
@@ -207,7 +201,8 @@ class Library:
             return f"Did you mean `{similar[close]}`?"
         return did_you_mean(name, here) or f"There are no stories in {self._shown(self.root / folder)}/."
 
-    def _story_path(self, story_id: str) -> Path:
+    def story_path(self, story_id: str) -> Path:
+        """Where a story's file lies. Raises InputError for what is no file, or a link that leads elsewhere."""
         path = self.root / f"{story_id}{SUFFIX}"
         self._keep_inside(path)
         if not path.is_file():
@@ -234,12 +229,13 @@ class Library:
     def _real_root(self) -> Path:
         return Path(os.path.realpath(self.root.parent)) / self.root.name
 
-    def _is_inside(self, path: Path) -> bool:
+    def is_inside(self, path: Path) -> bool:
+        """Whether the path, links followed, lies in `issues/`."""
         return Path(os.path.realpath(path)).is_relative_to(self._real_root)
 
     def _keep_inside(self, path: Path) -> None:
         """Refuse a link that leads out of `issues/`: what is there is not editors' copy. Raises InputError."""
-        if not self._is_inside(path):
+        if not self.is_inside(path):
             place = Place(self._shown(path))
             raise InputError([Problem(place, "is a link that leads out of issues/.", "Put the file itself there.")])
 
@@ -247,10 +243,30 @@ class Library:
         return shown_path(path, self.root.parent)
 
 
+def is_story_file(name: str) -> bool:
+    """Whether a file of this name is a story."""
+    stem = name.removesuffix(SUFFIX)
+    return stem != name and NAME.fullmatch(stem) is not None and not name.startswith("_")
+
+
 def _read_definition(path: Path, name: str) -> _Definition:
-    source = read_bytes(path, name)
+    return _parse_definition(read_bytes(path, name), name)
+
+
+def _parse_definition(source: bytes, name: str) -> _Definition:
     document = read_toml(decode(source, name), name)
     return _Definition(validate(IssueDefinition, document), document, source)
+
+
+def parse_definition(source: bytes, name: str) -> IssueDefinition:
+    """The definition in these bytes. Raises InputError with every problem."""
+    return _parse_definition(source, name).issue
+
+
+def heading_in(source: bytes, issue_id: str) -> Heading | None:
+    """The date and newsletter in a definition's bytes, at a glance."""
+    head = _head(source)
+    return Heading(head[1], issue_id, head[0]) if head else None
 
 
 def _head(source: bytes) -> tuple[str, date] | None:

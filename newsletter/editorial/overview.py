@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TypedDict
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
-from newsletter.editorial.library import Library
+from newsletter.editorial.index import Index, IssueEntry, Sought
+from newsletter.editorial.library import INBOX
 from newsletter.editorial.resolve import ResolvedIssue
-from newsletter.errors import InputError, NotFound
 from newsletter.store.tables import sends
 
 
@@ -27,20 +27,18 @@ class IssueRow:
         return asdict(self)
 
 
-def list_issues(connection: Connection, library: Library) -> list[IssueRow]:
+def list_issues(index: Index) -> list[IssueRow]:
     """Every issue, newest first."""
     newest = select(sends.c.issue, sends.c.state).order_by(sends.c.created_at)
-    states = {row.issue: row.state for row in connection.execute(newest)}
-    rows = [_row(library, issue, states.get(issue, "not sent")) for issue in library.issue_ids()]
+    states = {row.issue: row.state for row in index.connection.execute(newest)}
+    rows = [_row(entry, states.get(entry.issue, "not sent")) for entry in index.issues()]
     return sorted(rows, key=lambda row: (row.date, row.issue), reverse=True)
 
 
-def _row(library: Library, issue: str, state: str) -> IssueRow:
-    try:
-        definition, _ = library.definition(issue)
-    except (InputError, NotFound) as error:
-        return IssueRow(issue, "", "", state, str(error).splitlines()[0])
-    return IssueRow(issue, definition.date.isoformat(), definition.newsletter, state, definition.subject)
+def _row(entry: IssueEntry, state: str) -> IssueRow:
+    if entry.problem is not None or entry.date is None:
+        return IssueRow(entry.issue, "", "", state, entry.problem or "")
+    return IssueRow(entry.issue, entry.date.isoformat(), entry.newsletter or "", state, entry.subject)
 
 
 class BlockRow(TypedDict):
@@ -76,13 +74,8 @@ class StoryRow:
         return asdict(self)
 
 
-def list_stories(library: Library, folder: str | None) -> list[StoryRow]:
-    """The stories of one issue, or all of them."""
-    rows = []
-    for story_id in library.story_ids(folder):
-        try:
-            meta = library.story(story_id).meta
-            rows.append(StoryRow(story_id, meta.title, meta.tags))
-        except (InputError, NotFound) as error:
-            rows.append(StoryRow(story_id, str(error).splitlines()[0], ()))
-    return rows
+def list_stories(index: Index, folder: str | None) -> list[StoryRow]:
+    """The stories of one issue, or all of them: by id, the inbox last."""
+    sought = Sought(folders=None if folder is None else [folder], broken_too=True)
+    found = sorted(index.stories(sought), key=lambda entry: (entry.folder == INBOX, entry.story))
+    return [StoryRow(entry.story, entry.problem or entry.title, entry.tags) for entry in found]

@@ -7,13 +7,14 @@ this issue's own stories, else from the newest earlier one; without any the ques
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from newsletter.documents import did_you_mean
 from newsletter.editorial.definition import FollowUpBlock
-from newsletter.editorial.library import INBOX, Heading
+from newsletter.editorial.index import StoryEntry
+from newsletter.editorial.library import INBOX
 from newsletter.editorial.lookback import Lookback
 from newsletter.editorial.resolved import FollowUp
 from newsletter.editorial.story import Answers, Asks, Status, Story
@@ -35,7 +36,7 @@ class Answered:
 def follow_up(lookback: Lookback, block: FollowUpBlock, *, place: Place, own: Iterable[Story]) -> Answered:
     """Tie a question to its answer; `own` are this issue's stories, the placed ones first. Raises InputError."""
     asker, asks = _asked(lookback, block.question, place)
-    asked_in, asked_on = _went_out(lookback, asker)
+    asked_in, asked_on = lookback.first_sent(asker.id)
     answerer, answers, here = _answered(lookback, block, place=place, own=tuple(own))
     status: Status = answers.status if answers else "answered" if block.answer else "still-open"
     text = block.answer or (_answer_text(answerer, answers) if answerer and answers else "")
@@ -59,64 +60,36 @@ def follow_up(lookback: Lookback, block: FollowUpBlock, *, place: Place, own: It
 
 def _asked(lookback: Lookback, question: str, place: Place) -> tuple[Story, Asks]:
     oldest = _day_before(lookback.issue.date, LOOK_BACK)
-    recent = [issue for issue in lookback.earlier if issue.date >= oldest]
-    folders = [lookback.issue.issue, *(issue.issue for issue in recent), INBOX]
+    recent = [issue.issue for issue in lookback.earlier if issue.date >= oldest]
+    folders = [lookback.issue.issue, *recent, INBOX]
     found = list(_askers(lookback, question, folders))
     if len(found) > 1:
         names = " and ".join(story.path for story, _ in found[:2])
         raise InputError([Problem(place, f'the question "{question}" is asked twice: {names}.', "Rename one of them.")])
-    older = (issue.issue for issue in lookback.earlier if issue.date < oldest)
+    older = [issue.issue for issue in lookback.earlier if issue.date < oldest]
     first = found[0] if found else next(_askers(lookback, question, older), None)
     if first is None:
-        known = {asks.id for folder in folders for story in _asking(lookback, folder) for asks in story.meta.asks}
+        near = set(folders)
+        known = {asks["id"] for entry in lookback.index.asking() if entry.folder in near for asks in entry.data["asks"]}
         raise InputError([Problem(place, f'nobody asked the question "{question}".', did_you_mean(question, known))])
     return first
 
 
-def _askers(lookback: Lookback, question: str, folders: Iterable[str]) -> Iterator[tuple[Story, Asks]]:
-    for story in _mentioning(lookback, question, folders):
+def _askers(lookback: Lookback, question: str, folders: Sequence[str]) -> Iterator[tuple[Story, Asks]]:
+    for story in _naming(lookback, question, lookback.index.asking(question), folders):
         yield from ((story, asks) for asks in story.meta.asks if asks.id == question)
 
 
-def _asking(lookback: Lookback, folder: str) -> Iterator[Story]:
-    """Every readable story that may ask something; a broken one cannot help with a nearest name."""
-    for story_id in lookback.library.story_ids(folder):
-        try:
-            if lookback.library.mentions(story_id, "asks"):
-                yield lookback.library.story(story_id)
-        except InputError:
-            continue
-
-
-def _mentioning(lookback: Lookback, question: str, folders: Iterable[str]) -> Iterator[Story]:
-    library = lookback.library
-    for folder in folders:
-        yield from (library.story(found) for found in library.story_ids(folder) if library.mentions(found, question))
-
-
-# -- when it went out --------------------------------------------------------------------------------------------------
-
-
-def _went_out(lookback: Lookback, asker: Story) -> tuple[str | None, date | None]:
-    """The issue that asked, and its day: the story's own issue, or the first that took the story in."""
-    first: str | None = None
-    for issue in _carriers(lookback, asker):
-        day = lookback.went_out(issue)
-        if day is not None:
-            return issue.issue, day
-        first = first or issue.issue
-    return first, None
-
-
-def _carriers(lookback: Lookback, asker: Story) -> Iterator[Heading]:
-    home = lookback.library.heading(asker.issue) if asker.issue != INBOX else None
-    since = home.date if home else date.min
-    ours = [
-        found for found in lookback.earlier if found.newsletter == lookback.issue.newsletter and found.date >= since
-    ]
-    for issue in sorted(ours, key=lambda found: (found.issue != asker.issue, found)):
-        if asker.id in lookback.carried(issue.issue):
-            yield issue
+def _naming(
+    lookback: Lookback, question: str, entries: Iterable[StoryEntry], folders: Sequence[str]
+) -> Iterator[Story]:
+    """The stories the index names, and broken ones with the word in them, in order. Raises InputError at those."""
+    order = {folder: place for place, folder in enumerate(folders)}
+    found = [entry.story for entry in entries if entry.folder in order]
+    broken = [entry.story for entry in lookback.index.broken() if entry.folder in order]
+    found += [story for story in broken if lookback.library.mentions(story, question)]
+    for story in sorted(found, key=lambda each: (order[each.partition("/")[0]], each)):
+        yield lookback.library.story(story)
 
 
 # -- who answers -------------------------------------------------------------------------------------------------------
@@ -146,8 +119,9 @@ def _answered(
 
 def _earlier_answers(lookback: Lookback, question: str) -> Iterator[Story]:
     oldest = _day_before(lookback.issue.date, LOOK_BACK)
-    folders = (issue.issue for issue in lookback.earlier if issue.date >= oldest)
-    return (story for story in _mentioning(lookback, question, folders) if _answer_of(story, question))
+    folders = [issue.issue for issue in lookback.earlier if issue.date >= oldest]
+    found = _naming(lookback, question, lookback.index.answering(question), folders)
+    return (story for story in found if _answer_of(story, question))
 
 
 def _answer_of(story: Story, question: str) -> Answers | None:

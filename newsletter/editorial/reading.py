@@ -36,7 +36,11 @@ def read_story(path: Path, root: Path) -> Story:
     The caller has made sure that `path` lies inside the workspace.
     """
     name = shown_path(path, root)
-    source = read_bytes(path, name)
+    return parse_story(read_bytes(path, name), path, name)
+
+
+def parse_story(source: bytes, path: Path, name: str) -> Story:
+    """The story in these bytes of the file at `path`, shown to people as `name`. Raises InputError."""
     parts = _split(decode(source, name), name)
     problems = _body_problems(parts, name)
     read = read_toml if parts.fence == "+++" else read_yaml

@@ -8,15 +8,15 @@ an entry of its own, and an answer belongs to the asking before it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from newsletter.editorial.definition import FollowUpBlock
+from newsletter.editorial.index import Index, StoryEntry
 from newsletter.editorial.library import Heading, Library
 from newsletter.editorial.sent import SentRecord
-from newsletter.editorial.story import Asks, Status, Story
-from newsletter.errors import InputError, NotFound
+from newsletter.editorial.story import Status
+from newsletter.errors import InputError
 
 OPEN, PLANNED = "open", "planned"
 CLOSED = frozenset({"answered", "dropped"})
@@ -97,46 +97,65 @@ class Register:
         return [found for found in self.questions if found.id == question_id]
 
 
-def read_register(library: Library, sent: Mapping[str, SentRecord], today: Mapping[str, date]) -> Register:
-    """The register of the newsletters that `sent` and `today` name; issues dated later are planned."""
-    reading = _Reading(library, sent, today)
-    for heading in library.headings():  # oldest first
-        if heading.newsletter in sent:
-            reading.take(heading)
+def read_register(
+    library: Library,
+    index: Index,
+    sent: Mapping[str, SentRecord],
+    today: Mapping[str, date],
+    *,
+    since: date = date.min,
+) -> Register:
+    """The register of these newsletters, by name, as far back as `since`; `today` is each one's own date."""
+    headings = [found for found in index.headings if found.newsletter in sent and found.date >= since]
+    reading = _Reading(library, index, sent, today, within=None if since == date.min else headings)
+    for heading in headings:
+        reading.take(heading)
     found = sorted(reading.entries(), key=lambda entry: (entry.asked_on or date.max, entry.asked_in), reverse=True)
-    return Register(tuple(found), tuple(reading.unreadable))
+    return Register(tuple(found), tuple(reading.unreadable()))
 
 
 @dataclass(frozen=True)
 class _Asking:
     heading: Heading
     story: str
-    asks: Asks
+    question: str
+    promised_by: date | None
 
 
 class _Reading:
     """Goes through the issues once, oldest first."""
 
-    def __init__(self, library: Library, sent: Mapping[str, SentRecord], today: Mapping[str, date]) -> None:
-        self.library, self.sent, self.today = library, sent, today
+    def __init__(
+        self,
+        library: Library,
+        index: Index,
+        sent: Mapping[str, SentRecord],
+        today: Mapping[str, date],
+        *,
+        within: Sequence[Heading] | None,
+    ) -> None:
+        folders = None if within is None else [found.issue for found in within]
+        self.library, self.index, self.sent, self.today = library, index, sent, today
         self.askings: dict[str, list[_Asking]] = defaultdict(list)
         self.answers: dict[str, list[Answer]] = defaultdict(list)
-        self.unreadable: list[str] = []
+        self.stories: dict[str, dict[str, StoryEntry]] = defaultdict(dict)
+        for entry in (*index.asking(folders=folders), *index.answering(folders=folders)):
+            self.stories[entry.folder][entry.story] = entry
+        self.replies = index.replies(folders=folders)
 
     def take(self, heading: Heading) -> None:
-        for story in self._stories(heading.issue):
-            for asks in story.meta.asks:
-                self.askings[asks.id].append(_Asking(heading, story.id, asks))
-            if heading.date <= self.today[heading.newsletter]:
-                for said in story.meta.answers:
-                    text = said.answer or story.meta.dek
-                    answer = Answer(heading.issue, heading.date, said.status, text, story.id)
-                    self.answers[said.question].append(answer)
-        if heading.date <= self.today[heading.newsletter]:
-            for block in self._follow_ups(heading.issue):
-                if block.answer:
-                    answer = Answer(heading.issue, heading.date, "answered", block.answer, None)
-                    self.answers[block.question].append(answer)
+        said_by_now = heading.date <= self.today[heading.newsletter]
+        for _, entry in sorted(self.stories[heading.issue].items()):
+            for asks in entry.data["asks"]:
+                promised_by = asks["promised_by"] and date.fromisoformat(asks["promised_by"])
+                asking = _Asking(heading, entry.story, asks["question"], promised_by)
+                self.askings[asks["id"]].append(asking)
+            for said in entry.data["answers"] if said_by_now else ():
+                answer = Answer(heading.issue, heading.date, said["status"], said["text"], entry.story)
+                self.answers[said["question"]].append(answer)
+        for question, text in self.replies.get(heading.issue, ()) if said_by_now else ():
+            if text:
+                self.answers[question].append(Answer(heading.issue, heading.date, "answered", text, None))
 
     def entries(self) -> Iterator[Question]:
         for question_id, askings in self.askings.items():
@@ -146,28 +165,26 @@ class _Reading:
                 mine = [a for a in self.answers[question_id] if heading.date <= a.day < until]
                 yield Question(
                     id=question_id,
-                    question=asking.asks.question,
+                    question=asking.question,
                     newsletter=heading.newsletter,
                     asked_in=heading.issue,
                     asked_on=self.sent[heading.newsletter].went_out(heading, as_of=seen_on),
                     story=asking.story,
-                    promised_by=asking.asks.promised_by,
+                    promised_by=asking.promised_by,
                     answers=tuple(mine),
                     seen_on=seen_on,
                 )
 
-    def _stories(self, issue: str) -> Iterator[Story]:
-        for story_id in self.library.story_ids(issue):
-            try:
-                if self.library.mentions(story_id, "asks") or self.library.mentions(story_id, "answers"):
-                    yield self.library.story(story_id)
-            except InputError as error:
-                self.unreadable.append(str(error.problems[0]))
+    def unreadable(self) -> Iterator[str]:
+        """The files that may hold a question or an answer, and cannot be read; oldest issue first."""
+        ours = {found.issue: found for found in self.index.headings if found.newsletter in self.sent}
+        broken = [(ours[entry.folder], entry.story, entry.problem) for entry in self.index.broken(ours)]
+        found = [each for each in broken if self._concerns_us(each[1])]
+        found += [(ours[entry.issue], "~", entry.problem) for entry in self.index.issues() if entry.issue in ours]
+        yield from (problem for _, _, problem in sorted(found, key=lambda each: each[:2]) if problem)
 
-    def _follow_ups(self, issue: str) -> Iterator[FollowUpBlock]:
+    def _concerns_us(self, story: str) -> bool:
         try:
-            definition, _ = self.library.definition(issue)
-        except (InputError, NotFound) as error:
-            self.unreadable.append(str(error).splitlines()[0])
-            return
-        yield from (block for block in definition.blocks if isinstance(block, FollowUpBlock))
+            return self.library.mentions(story, "asks") or self.library.mentions(story, "answers")
+        except InputError:
+            return True

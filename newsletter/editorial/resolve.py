@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from newsletter.config import CONFIG_NAME, NewsletterSettings, Workspace
 from newsletter.documents import Document, did_you_mean
@@ -18,16 +19,21 @@ from newsletter.editorial.definition import (
     FollowUpBlock,
     IssueDefinition,
     PollBlock,
+    Previously,
     Stories,
+    story_names,
 )
+from newsletter.editorial.index import Index
 from newsletter.editorial.library import Heading, Library
-from newsletter.editorial.lookback import Lookback, story_names
+from newsletter.editorial.lookback import Lookback
 from newsletter.editorial.polls import Poll, closing
 from newsletter.editorial.questions import follow_up
-from newsletter.editorial.resolved import Corrected, FollowUp, ResolvedBlock, ResolvedIssue
+from newsletter.editorial.refresh import refresh
+from newsletter.editorial.resolved import Corrected, Earlier, FollowUp, ResolvedBlock, ResolvedIssue
 from newsletter.editorial.selection import select_stories
 from newsletter.editorial.sent import read_sent
 from newsletter.editorial.story import Story
+from newsletter.editorial.threads import earlier_in_thread
 from newsletter.editorial.votes import polls_sent
 from newsletter.errors import InputError, Place, Problem
 from newsletter.store.engine import Store
@@ -38,6 +44,7 @@ __all__ = ["FollowUp", "ResolvedBlock", "ResolvedIssue", "resolve"]
 def resolve(workspace: Workspace, store: Store, issue_id: str) -> ResolvedIssue:
     """The issue with all it names and selects. Raises NotFound, or InputError with every problem of its files."""
     library = Library(workspace.issues)
+    tree = refresh(store, library)
     problems: list[Problem] = []
     own = _own_stories(library, issue_id, problems)
     try:
@@ -53,12 +60,14 @@ def resolve(workspace: Workspace, store: Store, issue_id: str) -> ResolvedIssue:
     with store.read() as connection:
         heading = Heading(definition.date, issue_id, definition.newsletter)
         sent = read_sent(connection, definition.newsletter, settings.zone)
-        lookback = Lookback(library, connection, sent, heading, _language(definition, settings))
+        lookback = Lookback(library, Index(connection, tree), sent, heading, _language(definition, settings))
         draft = _Draft(lookback, definition, document, own, problems)
         blocks = tuple(draft.resolved_blocks())
+        written = draft.written()
     if problems:
         raise InputError(_in_order(problems))
-    return ResolvedIssue(issue_id, definition, document, blocks, draft.sources(), facts=_facts(blocks))
+    facts = _facts(blocks)
+    return ResolvedIssue(issue_id, definition, document, blocks, draft.sources(), facts=facts, written=written)
 
 
 @dataclass
@@ -73,7 +82,7 @@ class _Draft:
     used: dict[str, Story] = field(default_factory=dict)
 
     def resolved_blocks(self) -> Iterator[ResolvedBlock]:
-        """The blocks in order, without those whose query chose nothing."""
+        """The blocks in order, without those whose query chose nothing, or whose thread begins here."""
         named = [tuple(self._named(index, block)) for index, block in enumerate(self.definition.blocks)]
         placed = {story.id: story for stories in named for story in stories}
         for index, block in enumerate(self.definition.blocks):
@@ -84,6 +93,9 @@ class _Draft:
                 yield ResolvedBlock(block, place, poll=self._poll(index, block))
             elif isinstance(block, CorrectionBlock):
                 yield ResolvedBlock(block, place, corrected=self._corrected(index, block))
+            elif isinstance(block, Previously):
+                if told := self._previously(index, block):
+                    yield ResolvedBlock(block, place, thread=told)
             elif isinstance(block, Stories) and block.select:
                 chosen = self._selected(block, set(placed))
                 placed.update((story.id, story) for story in chosen)
@@ -147,6 +159,22 @@ class _Draft:
                 break
         return poll
 
+    def _previously(self, index: int, block: Previously) -> tuple[Earlier, ...]:
+        library = self.lookback.library
+        story_id = library.full_id(block.story, self.lookback.issue.issue)
+        if not library.has_story(story_id):
+            place = self.document.place(["blocks", index, "story"])
+            self.problems.append(_unknown_story(library, place, block.story, story_id=story_id))
+            return ()
+        try:
+            story = library.story(story_id)
+            told = earlier_in_thread(self.lookback, story, limit=block.limit)
+        except InputError as error:
+            self.problems += error.problems
+            return ()
+        self.used.update((each.id, each) for each in (story, *(earlier.story for earlier in told)))
+        return told
+
     def _corrected(self, index: int, block: CorrectionBlock) -> Corrected | None:
         library, ours = self.lookback.library, self.lookback.issue
         found = library.heading(block.issue) if block.issue in library.issue_ids() else None
@@ -163,6 +191,12 @@ class _Draft:
         """What the build rests on: the definition and every story used, by path."""
         path, source = self.lookback.library.definition_source(self.lookback.issue.issue)
         return {path: source, **{story.path: story.source for _, story in sorted(self.used.items())}}
+
+    def written(self) -> dict[str, date]:
+        """The day each story was written for, where it says one or is from another issue."""
+        days = self.lookback.index.days
+        known = {story.id: story.meta.date or days.get(story.issue) for story in self.used.values()}
+        return {story: day for story, day in known.items() if day}
 
 
 def _own_stories(library: Library, issue_id: str, problems: list[Problem]) -> tuple[Story, ...]:
@@ -213,8 +247,9 @@ def _facts(blocks: tuple[ResolvedBlock, ...]) -> dict[str, object]:
     stories = dict.fromkeys(story.id for block in blocks for story in block.stories)
     return {
         "stories": list(stories),
-        "blocks": [{"type": block.block.type, "stories": [story.id for story in block.stories]} for block in blocks],
+        "blocks": [_block_facts(block) for block in blocks],
         "follow_ups": [_follow_up_facts(block.follow_up) for block in blocks if block.follow_up],
+        **_thread_facts(blocks),
         "polls": [block.poll.facts() for block in blocks if block.poll],
         "corrections": [
             {"issue": block.block.issue, "was": block.block.was, "is": block.block.is_}
@@ -222,6 +257,17 @@ def _facts(blocks: tuple[ResolvedBlock, ...]) -> dict[str, object]:
             if isinstance(block.block, CorrectionBlock)
         ],
     }
+
+
+def _block_facts(block: ResolvedBlock) -> dict[str, object]:
+    facts: dict[str, object] = {"type": block.block.type, "stories": [story.id for story in block.stories]}
+    return {**facts, "audience": block.block.audience} if block.block.audience else facts
+
+
+def _thread_facts(blocks: tuple[ResolvedBlock, ...]) -> dict[str, object]:
+    """What was said to have been told before; nothing where no block says it."""
+    told = [{"story": e.story.id, "issue": e.issue, "day": e.day.isoformat()} for b in blocks for e in b.thread]
+    return {"previously": told} if told else {}
 
 
 def _follow_up_facts(said: FollowUp) -> dict[str, object]:

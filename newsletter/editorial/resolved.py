@@ -39,8 +39,17 @@ class Corrected:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """A story as readers know it: in the issue that brought it, on the day that went out."""
+
+    story: Story
+    issue: str
+    day: date
+
+
+@dataclass(frozen=True)
 class ResolvedBlock:
-    """A block with what it names: stories, a follow-up, a poll with its closing, the issue corrected."""
+    """A block with what it names: stories, a follow-up, a poll with its closing, the issue corrected, a thread."""
 
     block: Block
     place: Place
@@ -48,6 +57,7 @@ class ResolvedBlock:
     follow_up: FollowUp | None = None
     poll: Poll | None = None
     corrected: Corrected | None = None
+    thread: tuple[Earlier, ...] = ()  # oldest first
 
 
 @dataclass(frozen=True)
@@ -60,3 +70,4 @@ class ResolvedIssue:
     blocks: tuple[ResolvedBlock, ...]
     sources: Mapping[str, bytes]  # path shown to people -> bytes read: the definition and every story used
     facts: Mapping[str, object] = field(default_factory=dict)  # JSON-able: what was selected, who asked when
+    written: Mapping[str, date] = field(default_factory=dict)  # by story, the day it was written for; not of this issue

@@ -7,11 +7,12 @@ then by id. Never chosen: stories of issues dated later, and stories this issue 
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from dataclasses import replace
 from datetime import date, timedelta
-from itertools import groupby
 
 from newsletter.editorial.definition import Select
-from newsletter.editorial.library import INBOX, Heading
+from newsletter.editorial.index import Sought, StoryEntry
+from newsletter.editorial.library import INBOX
 from newsletter.editorial.lookback import Lookback
 from newsletter.editorial.story import Story
 
@@ -19,13 +20,13 @@ from newsletter.editorial.story import Story
 def select_stories(lookback: Lookback, query: Select, *, placed: Set[str]) -> tuple[Story, ...]:
     """The stories a query chooses, at most `limit`. Raises InputError at a broken story it has to look at."""
     chosen: list[Story] = []
-    for day, story_id in _candidates(lookback, _oldest(lookback.issue.date, query.since)):
+    for entry in _candidates(lookback, query):
         if len(chosen) == query.limit:
             break
-        if story_id in placed:
+        if entry.story in placed:
             continue
-        story = lookback.library.story(story_id)
-        if _fits(story, query) and not (query.unsent and _was_sent(lookback, story_id, day)):
+        story = lookback.library.story(entry.story)
+        if _fits(story, query) and not (query.unsent and entry.day and _was_sent(lookback, entry.story, entry.day)):
             chosen.append(story)
     return tuple(chosen)
 
@@ -37,29 +38,19 @@ def _oldest(issue_date: date, since: str | None) -> date:
     return issue_date - timedelta(days=days)
 
 
-def _candidates(lookback: Lookback, oldest: date) -> Iterator[tuple[date, str]]:
-    """Story ids with their days, in order. Issues are listed one day at a time, since few are wanted."""
-    waiting = _inbox(lookback, oldest)
-    days = groupby(sorted({lookback.issue, *lookback.earlier}, reverse=True), key=lambda found: found.date)
-    for day, issues in days:
-        if day < oldest:
-            break
-        while waiting and waiting[0][0] > day:
-            yield waiting.pop(0)
-        same_day = [story_id for found in issues for story_id in lookback.library.story_ids(found.issue)]
-        while waiting and waiting[0][0] == day:
-            same_day.append(waiting.pop(0)[1])
-        yield from ((day, story_id) for story_id in sorted(same_day))
-    yield from waiting
-
-
-def _inbox(lookback: Lookback, oldest: date) -> list[tuple[date, str]]:
-    dated = [
-        (story.meta.date, story.id)
-        for story in lookback.library.stories(INBOX)
-        if story.meta.date and oldest <= story.meta.date <= lookback.issue.date
-    ]
-    return sorted(dated, key=lambda found: (-found[0].toordinal(), found[1]))
+def _candidates(lookback: Lookback, query: Select) -> Iterator[StoryEntry]:
+    """What the index says may fit, in order; a broken story may be one of those sought. Raises InputError."""
+    library, issue = lookback.library, lookback.issue
+    oldest = _oldest(issue.date, query.since)
+    window = {issue.issue, INBOX, *(found.issue for found in lookback.earlier if found.date >= oldest)}
+    folders = None if oldest == date.min else window
+    sought = Sought(query.tags, query.section, query.source, folders=folders, broken_too=True)
+    for broken in lookback.index.broken([INBOX]):
+        library.story(broken.story)  # it may have been meant: this says what is wrong with it
+    for entry in lookback.index.stories(sought):
+        day = issue.date if entry.folder == issue.issue else entry.day
+        if day is not None and oldest <= day <= issue.date:
+            yield replace(entry, day=day)
 
 
 def _fits(story: Story, query: Select) -> bool:
@@ -74,8 +65,7 @@ def _fits(story: Story, query: Select) -> bool:
 
 def _was_sent(lookback: Lookback, story_id: str, day: date) -> bool:
     """Whether an issue of this newsletter that went out had the story."""
-
-    def had(issue: Heading) -> bool:
-        return lookback.went_out(issue) is not None and story_id in lookback.carried(issue.issue)
-
-    return any(had(issue) for issue in lookback.earlier if issue.date >= day)
+    had = lookback.carriers(story_id)
+    return any(
+        issue.issue in had and lookback.went_out(issue) is not None for issue in lookback.earlier if issue.date >= day
+    )

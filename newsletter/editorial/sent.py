@@ -13,9 +13,10 @@ from datetime import date, datetime, tzinfo
 from sqlalchemy import Connection, select
 
 from newsletter.editorial.facts import facts_of
-from newsletter.editorial.library import Heading, Library
+from newsletter.editorial.index import Index
+from newsletter.editorial.library import Heading
 from newsletter.errors import NotFound
-from newsletter.store.tables import builds, sends
+from newsletter.store.tables import builds, schedules, sends
 
 UNDER_WAY = frozenset({"planned", "preparing", "sending"})  # it will go out by itself
 UNFINISHED = UNDER_WAY | {"paused", "held"}
@@ -90,7 +91,18 @@ def _sends(connection: Connection, newsletter: str | None) -> list[Send]:
     ).join(builds, builds.c.hash == sends.c.build)
     if newsletter is not None:
         query = query.where(sends.c.newsletter == newsletter)
-    return [Send(*row) for row in connection.execute(query.order_by(sends.c.created_at, sends.c.id))]
+    made = [Send(*row) for row in connection.execute(query.order_by(sends.c.created_at, sends.c.id))]
+    return [*made, *_scheduled(connection, newsletter)]
+
+
+def _scheduled(connection: Connection, newsletter: str | None) -> list[Send]:
+    """What waits for its hour: a send that is still planned."""
+    query = select(schedules.c.issue, builds.c.date, schedules.c.build, schedules.c.date_waived)
+    query = query.join(builds, builds.c.hash == schedules.c.build).where(schedules.c.state == "waiting")
+    if newsletter is not None:
+        query = query.where(schedules.c.newsletter == newsletter)
+    rows = connection.execute(query.order_by(schedules.c.due_at, schedules.c.id))
+    return [Send(row.issue, row.date, row.build, "planned", row.date_waived, None) for row in rows]
 
 
 def stories_sent(connection: Connection, build: str) -> frozenset[str] | None:
@@ -99,17 +111,17 @@ def stories_sent(connection: Connection, build: str) -> frozenset[str] | None:
     return frozenset(facts["stories"]) if "stories" in facts else None
 
 
-def next_unsent(connection: Connection, library: Library, newsletter: str | None = None) -> str:
+def next_unsent(index: Index, newsletter: str | None = None) -> str:
     """The issue a command means when it names none: the next to go out, or else the newest. Raises NotFound.
 
     The next is the earliest whose send is unfinished or not begun; an issue that was left out while later ones of its
     newsletter went out is passed over.
     """
-    headings = [found for found in library.headings() if newsletter in (None, found.newsletter)]
+    headings = [found for found in index.headings if newsletter in (None, found.newsletter)]
     if not headings:
         remedy = "Make one with: newsletter new ISSUE"
         raise NotFound(f"There are no issues{f' of {newsletter}' if newsletter else ''} in issues/. {remedy}")
-    rows = _sends(connection, newsletter)
+    rows = _sends(index.connection, newsletter)
     unfinished = {send.issue for send in rows if send.state in UNFINISHED}
     gone = {send.issue for send in rows if send.first_handover_at} - unfinished
     newest: dict[str, date] = {}

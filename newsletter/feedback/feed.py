@@ -7,17 +7,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from http.client import HTTPException
 from typing import Any
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from sqlalchemy import Connection, select
 
-from newsletter.config import FeedbackSettings
+from newsletter.config import Settings
 from newsletter.errors import Refused
 from newsletter.feedback.apply import Applied, apply_messages
+from newsletter.feedback.fetching import Unreachable, fetch
 from newsletter.feedback.sns import Forged, Trust, verified
 from newsletter.store.engine import Store
+from newsletter.store.keys import KeyRing
 from newsletter.store.tables import feed_positions
 from newsletter.store.upsert import upsert
 
@@ -26,15 +26,15 @@ _TIMEOUT = 60
 _LONGEST = 64_000_000
 
 
-def pull(store: Store, settings: FeedbackSettings, *, now: Callable[[], datetime], page: int = PAGE) -> Applied:
+def pull(store: Store, settings: Settings, keys: KeyRing, *, now: Callable[[], datetime], page: int = PAGE) -> Applied:
     """Apply every event the configured simulator has and we have not; without one configured there is nothing to do.
 
     Raises Refused when nobody answers there. That the address is of this machine, the settings have made sure.
     """
-    base = settings.simulator_url
+    base = settings.feedback.simulator_url
     if base is None:
         return Applied()
-    trust = Trust(load=_fetch, topics=settings.topics, simulator_url=base)
+    trust = Trust(load=_fetch, topics=settings.feedback.topics, simulator_url=base)
     feed = f"simulator:{base}"
     first = _first_id(base)
     with store.read() as connection:
@@ -44,7 +44,8 @@ def pull(store: Store, settings: FeedbackSettings, *, now: Callable[[], datetime
         envelopes, following = _page(base, position, page)
         messages, forged = _open(envelopes, trust, now())
         with store.write() as connection:
-            total += apply_messages(connection, messages, now=now()) + Applied(forged=forged)
+            total += apply_messages(connection, messages, settings=settings, keys=keys, now=now())
+            total += Applied(forged=forged)
             _remember(connection, feed, following, first)
         if following <= position or len(envelopes) < page:
             return total
@@ -92,19 +93,8 @@ def _page(base: str, after: int, limit: int) -> tuple[list[dict[str, object]], i
         raise Refused(f"What answers at {base} is not a simulator. Check [feedback] simulator_url.") from None
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: object, **__: object) -> None:
-        return None
-
-
 def _fetch(url: str) -> bytes:
-    """One GET to this machine: no proxy, no redirect, no endless answer."""
-    opener = build_opener(ProxyHandler({}), _NoRedirect())
     try:
-        with opener.open(Request(url), timeout=_TIMEOUT) as response:  # noqa: S310 - the callers check the address
-            data: bytes = response.read(_LONGEST + 1)
-    except (OSError, HTTPException) as error:
-        raise Refused(f"{url.partition('/_')[0]} does not answer: {error}. Is the simulator running?") from None
-    if len(data) > _LONGEST:
-        raise Refused(f"{url} answers with more than {_LONGEST:,} bytes.")
-    return data
+        return fetch(url, most_bytes=_LONGEST, seconds=_TIMEOUT)
+    except Unreachable as error:
+        raise Refused(f"{error} Is the simulator running?") from None

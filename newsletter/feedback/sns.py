@@ -33,7 +33,9 @@ _PATH = re.compile(r"/SimpleNotificationService-[0-9a-fA-F]+\.pem")
 _TOPIC = re.compile(r"arn:aws(?:-[a-z-]+)?:sns:([a-z0-9-]+):([0-9]{12}):[A-Za-z0-9_.-]{1,256}")
 _NOBODYS_ACCOUNT = "000000000000"  # no AWS account has this number: the simulator's topic
 _LONGEST = 262_144  # an SNS message is 256 KB at most
+_MOST_KNOWN = 16  # certificates remembered: Amazon SNS has one a Region, and changes it now and then
 _HASHES: dict[str, type[hashes.SHA1] | type[hashes.SHA256]] = {"1": hashes.SHA1, "2": hashes.SHA256}
+RAW = "The message came raw: without its envelope it carries no signature. Turn RawMessageDelivery off."
 
 
 class Forged(Refused):
@@ -42,7 +44,10 @@ class Forged(Refused):
 
 @dataclass(frozen=True)
 class Trust:
-    """Whom we believe. `load` fetches a certificate (PEM) from an address that has passed every check."""
+    """Whom we believe. `load` fetches a certificate (PEM) from an address that has passed every check.
+
+    It raises Forged when there is none at that address.
+    """
 
     load: Callable[[str], bytes]
     topics: tuple[str, ...] = ()
@@ -52,17 +57,23 @@ class Trust:
     _known: dict[str, x509.Certificate] = field(default_factory=dict)
 
     def certificate(self, url: str) -> x509.Certificate:
-        if url not in self._known:
+        found = self._known.get(url)
+        if found is None:
             try:
-                self._known[url] = x509.load_pem_x509_certificate(self.load(url))
+                found = x509.load_pem_x509_certificate(self.load(url))
             except ValueError:
                 raise Forged(f"What lies at {url} is not a certificate.") from None
-        return self._known[url]
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[url] = found
+        return found
 
 
 def verified(envelope: Mapping[str, object], trust: Trust, now: datetime) -> Mapping[str, str]:
     """The envelope, when every check holds. Raises Forged with the first that does not."""
     kind = envelope.get("Type")
+    if kind is None and not {"eventType", "notificationType"}.isdisjoint(envelope):
+        raise Forged(RAW)
     if not isinstance(kind, str) or kind not in _SIGNED:
         raise Forged(f"The message's type {_shown(kind)} is not one of Amazon SNS.")
     said = {name: value for name, value in envelope.items() if isinstance(value, str) and len(value) <= _LONGEST}
@@ -134,7 +145,7 @@ def _check_age(timestamp: str, trust: Trust, now: datetime) -> None:
     except (ValueError, TypeError):
         raise Forged(f"The message's time {_shown(timestamp)} cannot be read.") from None
     if not -trust.longest_age <= age <= trust.longest_age:
-        raise Forged(f"The message is of {timestamp}: too old, or from the future.")
+        raise Forged(f"The message is of {_shown(timestamp)}: too old, or from the future.")
 
 
 def _check_signature(said: Mapping[str, str], trust: Trust, now: datetime) -> None:
@@ -161,5 +172,6 @@ def string_to_sign(said: Mapping[str, str]) -> bytes:
 
 
 def _shown(value: object) -> str:
-    text = str(value)
+    """Fit for a log: one short line, and nobody's address in it."""
+    text = re.sub(r"[^\s/@]+@", "…@", str(value)[:1_000])
     return repr(text if len(text) <= 100 else text[:99] + "…")

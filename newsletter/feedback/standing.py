@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from newsletter.feedback.vocabulary import NO_PROOF, NOT_SENT, Event, Kind
+from newsletter.feedback.vocabulary import NO_PROOF, NOT_SENT, ON_THEIR_LIST, Event, Kind
 
 SETTLED, OUTCOME, NOTHING, UNKNOWN_DELIVERY = "settled", "outcome", "nothing", "unknown-delivery"
 
@@ -21,6 +21,7 @@ _RANKS = {
 }
 _OUTCOMES = {6: "complained", 5: "bounced", 4: "rejected", 3: "delivered", 2: "bounced", 1: "delayed", 0: "none"}
 _SOFT_BOUNCED = 2
+_HEARD = 2  # from this rank on something final was heard
 
 
 @dataclass
@@ -39,6 +40,24 @@ class Standing:
     @property
     def outcome(self) -> str:
         return _OUTCOMES[self.rank]
+
+    @property
+    def heard(self) -> bool:
+        """Whether something final was heard of it: more than that it is still tried."""
+        return self.rank >= _HEARD
+
+    @property
+    def complained(self) -> bool:
+        return self.outcome == "complained" and not self._on_their_list
+
+    @property
+    def hard_bounced(self) -> bool:
+        """Whether a receiver said for good that it will not take it; Amazon SES counts such against the sender."""
+        return self.outcome == "bounced" and self.rank > _SOFT_BOUNCED and not self._on_their_list
+
+    @property
+    def _on_their_list(self) -> bool:
+        return self.detail is not None and ON_THEIR_LIST in self.detail
 
     def take(self, event: Event, attempt: int) -> str:
         """Fold one event of that attempt in; what it did: settled, outcome or nothing."""

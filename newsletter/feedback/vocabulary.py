@@ -19,7 +19,11 @@ TAG = re.compile(r"([a-z2-7]{8})-([1-9][0-9]{0,17})-([1-9][0-9]{0,6})", re.ASCII
 SERVICE_TAG = re.compile(r"service-([1-9][0-9]{0,17})-([1-9][0-9]{0,6})", re.ASCII)  # one letter short of a send's id
 
 # A receiver that refuses our authentication, alignment or certificate says nothing about the reader.
-OUR_FAULT = re.compile(r"\b5\.7\.(2[0-9]|30|40|515)\b")
+OUR_FAULT = re.compile(r"\b[45]\.7\.(2[0-9]|30|40|515)\b")
+OURS = " (our configuration)"  # how a bounce's detail ends then
+ON_THEIR_LIST = "OnAccountSuppressionList"  # Amazon SES did not even try: its own list has the address
+_STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}", re.ASCII)  # RFC 3463
+_PROVIDERS_WORD = re.compile(r"[A-Za-z]{1,39}", re.ASCII)
 
 
 class Kind(StrEnum):
@@ -77,6 +81,19 @@ class Event:
     our_fault: bool  # a bounce that says we are misconfigured, not that the reader is gone
     dedup: str
     service: ServiceMail | None = None
+    link: str = ""  # of a click: where it led, which may be a reader's own
+    agent: str | None = None  # of an open or click: the program that looked, as it calls itself
+    words: str = ""  # the provider's own alone, never the receiver's: Transient/MailboxFull
+
+    @property
+    def untagged(self) -> bool:
+        """Whether nothing in it says which mail it is about: the older notifications carry no tags."""
+        return self.delivery is None and self.service is None
+
+    @property
+    def on_their_list(self) -> bool:
+        """Whether the provider refused an address that its own list has, and ours should have had."""
+        return self.kind in {Kind.BOUNCE, Kind.COMPLAINT} and self.words.endswith(ON_THEIR_LIST)
 
 
 class _Part(BaseModel):
@@ -84,7 +101,7 @@ class _Part(BaseModel):
 
 
 class _Mail(_Part):
-    message_id: str = Field(alias="messageId", min_length=1, max_length=200)
+    message_id: str = Field(alias="messageId", pattern=r"^[!-~]{1,200}$")
     timestamp: AwareDatetime
     tags: dict[str, list[str]] = {}
     destination: list[str] = []
@@ -104,13 +121,19 @@ class _Detail(_Part):
     bounce_type: str = Field("", alias="bounceType")
     bounce_subtype: str = Field("", alias="bounceSubType")
     complaint_type: str | None = Field(None, alias="complaintFeedbackType")
+    complaint_subtype: str | None = Field(None, alias="complaintSubType")
     delay_type: str = Field("", alias="delayType")
     reason: str = ""
     error: str = Field("", alias="errorMessage")
-    who: list[_Recipient | str] = Field(
-        [],
+    link: str = ""
+    agent: str | None = Field(None, alias="userAgent")
+    who: tuple[_Recipient | str, ...] = Field(
+        (),
         validation_alias=AliasChoices("bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients"),
     )
+
+
+_NO_DETAIL = _Detail()
 
 
 class _Record(_Part):
@@ -126,6 +149,7 @@ class _Record(_Part):
     click: _Detail | None = None
 
 
+_BOUNCES = frozenset({Kind.BOUNCE, Kind.SOFT_BOUNCE})
 _KINDS = {
     "Send": Kind.SEND,
     "Delivery": Kind.DELIVERY,
@@ -151,16 +175,28 @@ def parse(message: str) -> Event:
     detail = _detail_of(record)
     kind = _kind_of(record, detail)
     occurred_at = detail.timestamp or record.mail.timestamp
+    tags = record.mail.tags.get("delivery", [])
+    words = _providers_words(kind, detail)
+    our_fault = kind in _BOUNCES and any(OUR_FAULT.search(said) for said in _said(detail))
     return Event(
         kind=kind,
         message_id=record.mail.message_id,
-        delivery=_delivery_of(record.mail.tags.get("delivery", [])),
+        delivery=_delivery_of(tags),
         occurred_at=occurred_at,
-        detail=_in_words(kind, detail),
-        our_fault=kind is Kind.BOUNCE and any(OUR_FAULT.search(said) for said in _said(detail)),
+        detail=_in_words(kind, detail, words) + (OURS if our_fault else ""),
+        our_fault=our_fault,
         dedup=_dedup(record, detail, occurred_at),
-        service=_service_mail_of(record.mail.tags.get("delivery", [])),
+        service=_service_mail_of(tags),
+        link=detail.link if kind is Kind.CLICK else "",
+        agent=detail.agent if kind in {Kind.OPEN, Kind.CLICK} else None,
+        words=words,
     )
+
+
+def addressee(message: str) -> str:
+    """Whom the mail went to that an event record is about; "" unless it was one address."""
+    to = _Record.model_validate_json(message).mail.destination
+    return to[0] if len(to) == 1 else ""
 
 
 def _kind_of(record: _Record, detail: _Detail) -> Kind:
@@ -183,7 +219,7 @@ def _detail_of(record: _Record) -> _Detail:
         "Open": record.open,
         "Click": record.click,
     }
-    return parts.get(record.event) or _Detail()
+    return parts.get(record.event) or _NO_DETAIL
 
 
 def _delivery_of(values: Sequence[str]) -> Delivery | None:
@@ -196,13 +232,27 @@ def _service_mail_of(values: Sequence[str]) -> ServiceMail | None:
     return ServiceMail(int(found[1]), int(found[2])) if found else None
 
 
-def _in_words(kind: Kind, detail: _Detail) -> str:
+def _providers_words(kind: Kind, detail: _Detail) -> str:
+    """What Amazon SES itself calls it. These words come from a short list and never name a person."""
+    if kind in _BOUNCES:
+        return "/".join(_word(said) for said in (detail.bounce_type, detail.bounce_subtype))
+    if kind in {Kind.COMPLAINT, Kind.NOT_SPAM}:
+        said = detail.complaint_subtype or detail.complaint_type or ""
+        return said if re.fullmatch(r"[A-Za-z-]{1,39}", said) else ""
+    return detail.delay_type if _PROVIDERS_WORD.fullmatch(detail.delay_type) else ""
+
+
+def _word(said: str) -> str:
+    return said if _PROVIDERS_WORD.fullmatch(said) else "Unknown"
+
+
+def _in_words(kind: Kind, detail: _Detail, words: str) -> str:
     """What a person needs to see, without the receiver's own text: that often repeats the address."""
-    if kind in {Kind.BOUNCE, Kind.SOFT_BOUNCE}:
-        status = next((r.status for r in detail.who if isinstance(r, _Recipient) and r.status), "")
-        return f"{detail.bounce_type}/{detail.bounce_subtype} {status}".strip()[:200]
-    words = detail.reason or detail.error or detail.delay_type or detail.complaint_type or ""
-    return words[:200]
+    if kind in _BOUNCES:
+        status = next((r.status for r in detail.who if isinstance(r, _Recipient) and _STATUS.fullmatch(r.status)), "")
+        return f"{words} {status}".strip()
+    said = detail.reason or detail.error or words
+    return "".join(character if character.isprintable() else "\ufffd" for character in said[:200])
 
 
 def _said(detail: _Detail) -> list[str]:
@@ -214,5 +264,6 @@ def _dedup(record: _Record, detail: _Detail, at: datetime) -> str:
     first = detail.who[0] if detail.who else ""
     named = first.address if isinstance(first, _Recipient) else first
     recipient = named or (record.mail.destination[0] if record.mail.destination else "")
-    parts = (record.mail.message_id, record.event, detail.feedback_id or recipient, at.isoformat())
+    told_apart = detail.feedback_id or recipient + detail.link  # a scanner follows several links in one moment
+    parts = (record.mail.message_id, record.event, told_apart, at.isoformat())
     return hashlib.sha256("|".join(parts).encode("utf-8", "replace")).hexdigest()

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from newsletter.config import Workspace
+from newsletter.editorial.memory import remember
 from newsletter.editorial.resolve import ResolvedIssue, resolve
 from newsletter.preflight.check import check
 from newsletter.preflight.context import context_of
@@ -15,7 +16,7 @@ from newsletter.preflight.findings import Finding
 from newsletter.rendering.build import Build
 from newsletter.rendering.render import build_issue
 from newsletter.store.engine import Store
-from newsletter.store.tables import build_files, sends
+from newsletter.store.tables import build_files, schedules, sends
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,16 @@ def candidate(workspace: Workspace, store: Store, issue: str, *, now: datetime) 
     build = build_issue(workspace, resolved)
     with store.read() as connection:
         previous = last_subject(connection, build.newsletter, besides=build.issue)
-    context = context_of(workspace, resolved, now=now, previous_subject=previous)
+        due_at = next_due(connection, build.issue)
+    memory = remember(workspace, store, resolved)
+    context = context_of(workspace, resolved, now=now, previous_subject=previous, memory=memory, due_at=due_at)
     return Candidate(resolved, build, tuple(check(build, resolved, context)))
+
+
+def next_due(connection: Connection, issue: str) -> datetime | None:
+    """When the issue is scheduled to go out; None when it is not."""
+    query = select(schedules.c.due_at).where(schedules.c.issue == issue, schedules.c.state == "waiting")
+    return connection.scalar(query.order_by(schedules.c.due_at).limit(1))
 
 
 def last_subject(connection: Connection, newsletter: str, *, besides: str) -> str | None:

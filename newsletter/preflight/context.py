@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from dataclasses import dataclass, field
+from datetime import date, datetime, tzinfo
 from typing import Literal
 
 from newsletter.config import Workspace
+from newsletter.editorial.memory import Memory
 from newsletter.editorial.resolve import ResolvedIssue
 
 
@@ -21,6 +22,8 @@ class Context:
     postal_address: str = ""
     public_url: str = ""
     previous_subject: str | None = None
+    memory: Memory = field(default_factory=Memory)
+    goes_out: date | None = None  # the day it is scheduled for, where that is known
 
     @property
     def is_real(self) -> bool:
@@ -29,7 +32,13 @@ class Context:
 
 
 def context_of(
-    workspace: Workspace, resolved: ResolvedIssue, *, now: datetime, previous_subject: str | None = None
+    workspace: Workspace,
+    resolved: ResolvedIssue,
+    *,
+    now: datetime,
+    previous_subject: str | None = None,
+    memory: Memory | None = None,
+    due_at: datetime | None = None,
 ) -> Context:
     """The circumstances of this workspace and newsletter."""
     _, settings = workspace.newsletter(resolved.definition.newsletter)
@@ -42,4 +51,6 @@ def context_of(
         postal_address=settings.postal_address,
         public_url=workspace.settings.public_url,
         previous_subject=previous_subject,
+        memory=memory or Memory(),
+        goes_out=due_at.astimezone(settings.zone).date() if due_at else None,
     )

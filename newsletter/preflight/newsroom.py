@@ -34,20 +34,13 @@ _PARTED = re.compile(r"\n[ \t]*(?=\n)|(?:^|\n)[ \t]*(?=(?:[-*+]|\d{1,3}[.)])[ ]+
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
 _MOJIBAKE = re.compile("â€[™œ\u009d“”˜¦]|Ã[©¨¤¶¼Ÿ±¡³]|\ufffd")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = f"({'|'.join(_MONTHS)})[a-z]*"
-_DATED = re.compile(
-    rf"\b({'|'.join(_DAYS)}),? (?:the )?(?:{_MONTH}\.? (\d{{1,2}})|(\d{{1,2}}) {_MONTH})\b"
-    r"(?:,? (\d{4}))?",
-    re.IGNORECASE,
-)
 
 
 def day(examined: Examined) -> Iterator[Finding]:
     """DATE: a build goes out on its own day, in the newsletter's zone."""
     today = examined.context.now.astimezone(examined.context.zone).date()
     if examined.build.date != today:
-        message = f"the issue is for {_said(examined.build.date)}; today is {_said(today)}."
+        message = f"the issue is for {_said(examined.build.date)}; it would go out on {_said(today)}."
         remedy = 'Set its date, or send it knowingly: --waive DATE="rehearsal of an old issue".'
         yield error("DATE", examined.sources.key("date"), message, remedy)
 
@@ -97,15 +90,15 @@ def sponsors(examined: Examined) -> Iterator[Finding]:
 
 
 def slips(examined: Examined) -> Iterator[Finding]:
-    """COPY: doubled words, glued sentences, invisible characters, broken accents, wrong weekdays."""
+    """COPY: doubled words, glued sentences, invisible characters, broken accents."""
     for copy in examined.sources.copies:
-        for at, finding in sorted(_slips(copy, examined.build.date), key=lambda found: found[0]):
+        for at, finding in sorted(_slips(copy), key=lambda found: found[0]):
             message, remedy, wrong = finding
             place = copy.place(copy.text.count("\n", 0, at) + 1)
             yield (error if wrong else warning)("COPY", place, message, remedy)
 
 
-def _slips(copy: Copy, issued: date) -> Iterator[tuple[int, tuple[str, str, bool]]]:
+def _slips(copy: Copy) -> Iterator[tuple[int, tuple[str, str, bool]]]:
     """(position, (message, remedy, whether it is certainly wrong))."""
     if copy.one_paragraph and (broken := _PARTED.search(copy.text)):
         message = "an item is set as one paragraph: its lists and paragraphs run together."
@@ -121,22 +114,3 @@ def _slips(copy: Copy, issued: date) -> Iterator[tuple[int, tuple[str, str, bool
     for match in _MOJIBAKE.finditer(copy.text):
         message = f"“{match[0]}” is a character that was read in the wrong encoding."
         yield match.start(), (message, "Type it again.", True)
-    for match in _DATED.finditer(copy.text):
-        real = _weekday(match, issued)
-        if real is not None and _DAYS[real.weekday()] != match[1].lower():
-            message = f"“{match[0]}” is a {_DAYS[real.weekday()].capitalize()}."
-            yield match.start(), (message, "Mend the day or the date.", False)
-
-
-def _weekday(match: re.Match[str], issued: date) -> date | None:
-    """The date meant: in the year named, else in the year that brings it nearest to the issue."""
-    month = _MONTHS.index((match[2] or match[5]).lower()[:3]) + 1
-    number = int(match[3] or match[4])
-    years = [int(match[6])] if match[6] else [issued.year - 1, issued.year, issued.year + 1]
-    found = []
-    for year in years:
-        try:
-            found.append(date(year, month, number))
-        except ValueError:
-            continue
-    return min(found, key=lambda day: abs(day - issued), default=None)

@@ -50,5 +50,9 @@ RULES: dict[str, Rule] = {
         Rule("DATE", _ERROR, "a build says what is true on its own day"),
         Rule("SENSITIVE", _ERROR, "an embargo holds until its hour"),
         Rule("COPY", _ERROR, "small slips embarrass a newsroom"),
+        Rule("WHEN", _WARNING, "“yesterday” is another day tomorrow, and a date has one weekday"),
+        Rule("PROMISE", _WARNING, "readers were promised an answer by a day that is past"),
+        Rule("QUESTION", _WARNING, "a question is asked once, answered once, and asked before it is answered"),
+        Rule("THREAD", _WARNING, "a thread leads readers back only along links that are there"),
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 from newsletter.editorial.resolve import ResolvedIssue
@@ -23,6 +24,12 @@ class Copy:
     whole: bool = True  # whether all of it is shown, not only a summary
     lines: tuple[int, ...] = ()  # where each line stands, when they do not simply follow one another
     one_paragraph: bool = False  # its block sets it as one
+    written: date | None = None  # the day it was written for, where that is not the issue's
+
+    @property
+    def shown(self) -> str:
+        """What readers see of it: all, or as much as a summary takes."""
+        return self.text if self.whole else self.text.lstrip("\n").split("\n\n")[0]
 
     def place(self, line: int) -> Place:
         """The place of a line counted from 1 within this copy."""
@@ -79,9 +86,12 @@ def _copies(resolved: ResolvedIssue) -> Iterator[Copy]:
         index = numbers[id(block.block)]  # not its place among those that are left
         full = block.block.type in {"lead", "story", "q-and-a"} or getattr(block.block, "show", "") == "full"
         for story in block.stories if block.block.type != "follow-up" else ():
-            title = story.front.place(["title"])
-            yield Copy(story.meta.title, title.file, title.line or 1)
-            yield Copy(story.body, story.path, story.body_line, whole=full)
+            title, written = story.front.place(["title"]), resolved.written.get(story.id)
+            yield Copy(story.meta.title, title.file, title.line or 1, written=written)
+            yield Copy(story.body, story.path, story.body_line, whole=full, written=written)
+            if story.meta.dek:
+                dek = story.front.place(["dek"])
+                yield Copy(story.meta.dek, dek.file, dek.line or 1, whole=False, written=written)
         for path, text in _written(block.block.model_dump(by_alias=True, exclude={"notes"}), ("blocks", index)):
             place = resolved.document.place(path)
             first = place.line or 1

@@ -20,7 +20,7 @@ from newsletter.editorial.definition import (
     Watching,
     WatchingItem,
 )
-from newsletter.editorial.resolved import FollowUp, ResolvedBlock
+from newsletter.editorial.resolved import Earlier, FollowUp, ResolvedBlock
 from newsletter.editorial.story import Status, Story, StoryMeta
 from newsletter.errors import Place
 from newsletter.rendering.dates import short_date, until_words
@@ -54,6 +54,15 @@ class StoryView:
 
 
 @dataclass(frozen=True)
+class EarlierView:
+    """A story that readers were told before."""
+
+    title: str
+    date: str
+    url: str  # the issue online; "" where issues are not
+
+
+@dataclass(frozen=True)
 class BlockView:
     """A block with everything it names. `block` holds the editor's own words."""
 
@@ -64,6 +73,7 @@ class BlockView:
     follow_up: FollowUp | None = None
     earlier_url: str = ""  # the issue that asked, or is corrected, online; "" when it did not go out
     earlier_date: str = ""
+    thread: tuple[EarlierView, ...] = ()  # oldest first
     closes: str = ""  # until when a poll is open
     status: str = ""
     no_answer: str = ""  # what a follow-up says in place of one
@@ -118,12 +128,19 @@ def _view(resolved: ResolvedBlock, setting: Setting) -> BlockView:
         )
     if resolved.poll is not None:
         return BlockView(block, closes=until_words(resolved.poll.closes, setting.lang, beside=setting.day))
+    if resolved.thread:
+        return BlockView(block, thread=tuple(_earlier(each, setting) for each in resolved.thread))
     wrong = resolved.corrected
     if wrong is not None:
         said_on = short_date(wrong.day, setting.lang, beside=setting.day)
         online = _online(wrong.issue, setting) if wrong.went_out else ""
         return BlockView(block, earlier_url=online, earlier_date=said_on)
     return BlockView(block, stories, picture=_picture(block, resolved.place, setting))
+
+
+def _earlier(told: Earlier, setting: Setting) -> EarlierView:
+    day = short_date(told.day, setting.lang, beside=setting.day)
+    return EarlierView(told.story.meta.title, day, _online(told.issue, setting))
 
 
 def _online(issue: str | None, setting: Setting) -> str:

@@ -78,6 +78,8 @@ def report_of(send: Send, found: Account) -> dict[str, Any]:
         "build": send.build,
         "state": str(send.state),
         "state_reason": send.reason,
+        "detached": send.detached,
+        "parked_until": send.parked_until.isoformat(timespec="minutes") if send.parked_until else None,
         "account": numbers,
         "excluded_by": excluded_by,
     }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from newsletter.sending.ledger import ROUND, Change, Claimed
+from newsletter.sending.leases import LEASE_SECONDS
+from newsletter.sending.ledger import ROUND, ROUNDS, Change, Claimed
 from newsletter.transports.mail import Answer, Verdict
 
-TRIES = 5  # rounds a reader is tried in before a person must look
 CONCLUSIVE = frozenset({Verdict.ACCEPTED, Verdict.REFUSED})
 UNTOUCHED = Answer(Verdict.RETRY, reason="")  # claimed, but never given to the transport
 
@@ -19,13 +20,33 @@ class Patience:
 
     first_wait: float = 1.0
     longest_wait: float = 60.0
-    lost_calls: int = 5  # answers lost in a row before the send is held
-    throttled_groups: int = 12  # "too fast" in a row before the send is held
+    lost_calls: int = 5  # calls in a row that came to nothing before the send is parked
+    throttled_groups: int = 12  # "too fast" in a row before the send is parked
     clean_seconds: float = 60.0  # without "too fast" before the rate is raised
+    away_minutes: tuple[float, ...] = (1, 2, 5, 10, 15)  # a parked send's waits for a provider that is away
+    quota_minutes: float = 60.0  # between two looks at a quota that comes back over the day
+    store_seconds: float = 120.0  # that answers are kept for a database that is away
+    lease_seconds: float = LEASE_SECONDS
 
     def wait(self, times: int) -> float:
         """The longest wait after that many failures in a row; the caller takes a random part of it."""
         return min(self.longest_wait, self.first_wait * 2.0 ** min(times, 30))
+
+
+class Why(StrEnum):
+    """What a held send waits for."""
+
+    PERSON = "person"
+    QUOTA = "quota"  # comes back by itself
+    AWAY = "away"  # the provider may come back by itself
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why a send must stop."""
+
+    reason: str
+    why: Why = Why.PERSON
 
 
 @dataclass(frozen=True)
@@ -33,10 +54,10 @@ class Outcome:
     """What a finished call means."""
 
     changes: list[Change]
-    hold: str | None = None  # why the send must stop
+    hold: Hold | None = None
     throttled: bool = False
     retry_rounds: frozenset[int] = frozenset()  # of readers put back after a failure of their own
-    lost: bool = False  # no answer at all
+    lost: bool = False  # nobody got a clear answer, and nothing says why
     taken: bool = False  # somebody was accepted
     went: bool = False  # somebody was, or may have been, handed over
 
@@ -44,27 +65,28 @@ class Outcome:
 def judge(readers: Sequence[Claimed], answers: Sequence[Answer], *, idempotent: bool) -> Outcome:
     """Turn a call's answers into changes of the ledger."""
     changes = []
-    hold: str | None = None
+    hold: Hold | None = None
     rounds: set[int] = set()
     blamed = _blamed(answers)
     for index, (reader, answer) in enumerate(zip(readers, answers, strict=True)):
         change = _change(reader, answer, blame=index in blamed, idempotent=idempotent)
         changes.append(change)
         if answer.verdict is Verdict.STOP:
-            hold = hold or answer.reason or "the transport refuses to go on"
+            hold = hold or Hold(answer.reason or "the transport refuses to go on")
         elif answer.quota_spent:
-            hold = hold or f"the day's quota is used up ({answer.reason or 'said the provider'})"
+            said = answer.reason or "said the provider"
+            hold = hold or Hold(f"the day's quota is used up ({said})", Why.QUOTA)
         elif change.state == "pending" and index in blamed:
             rounds.add(change.batch // ROUND)
             if change.batch < ROUND:
-                hold = hold or f"tried {TRIES} times without success: {answer.reason or 'no reason given'}"
+                hold = hold or Hold(f"tried {ROUNDS} times without success: {answer.reason or 'no reason given'}")
     verdicts = {answer.verdict for answer in answers}
     return Outcome(
         changes,
         hold=hold,
         throttled=any(answer.throttled for answer in answers),
         retry_rounds=frozenset(rounds - {0}),
-        lost=Verdict.UNKNOWN in verdicts and verdicts.isdisjoint(CONCLUSIVE),
+        lost=bool(blamed) and verdicts <= {Verdict.UNKNOWN, Verdict.RETRY},
         taken=Verdict.ACCEPTED in verdicts,
         went=not verdicts.isdisjoint({Verdict.ACCEPTED, Verdict.UNKNOWN}),
     )
@@ -102,7 +124,7 @@ def _change(reader: Claimed, answer: Answer, *, blame: bool, idempotent: bool) -
         "pending",
         reason=reason,
         batch=next_round(reader.batch) if blame else reader.batch,
-        same_tag=idempotent or untouched,
+        same_tag=idempotent,
         given=idempotent and (reader.given or not untouched),
     )
 
@@ -110,4 +132,4 @@ def _change(reader: Claimed, answer: Answer, *, blame: bool, idempotent: bool) -
 def next_round(batch: int) -> int:
     """The batch's number in the next round of retries; the first round again when the tries are used up."""
     tried = batch // ROUND + 1
-    return batch % ROUND + (tried % TRIES) * ROUND
+    return batch % ROUND + (tried % ROUNDS) * ROUND

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import Connection, Update, exists, func, insert, select, update
 
 from newsletter.errors import Refused
-from newsletter.sending import ledger
+from newsletter.sending import ledger, slices
 from newsletter.sending.owners import recover
-from newsletter.sending.sends import Send, State, get, move, unfinished
+from newsletter.sending.sends import Send, State, get, move, taken, unfinished
+from newsletter.sending.stops import refuse_if_stopped
 from newsletter.store.engine import Store
-from newsletter.store.tables import deliveries, sends
+from newsletter.store.tables import deliveries, resolutions, sends
 from newsletter.transports.outbox import OutboxTransport
 
 CANCELLED = "cancelled"
@@ -25,7 +27,7 @@ def take_stock(store: Store, locks: Path, send_id: str, *, now: datetime) -> Sen
     """
     with store.read() as connection:
         send = get(connection, send_id)
-    if not recover(store, locks, send.id, now=now, idempotent=send.transport == OutboxTransport.name):
+    if not recover(store, locks, send.id, idempotent=send.transport == OutboxTransport.name):
         return send
     with store.write() as connection:
         ledger.settle(connection, send.id, now)
@@ -35,54 +37,102 @@ def take_stock(store: Store, locks: Path, send_id: str, *, now: datetime) -> Sen
 def pause(store: Store, send_id: str, *, person: str) -> Send:
     """Stop claiming; what is in flight is finished. `newsletter send ISSUE` goes on. Raises NotFound and Refused."""
     with store.write() as connection:
-        return move(connection, get(connection, send_id), State.PAUSED, reason=f"paused by {person}")
+        return move(connection, taken(connection, send_id), State.PAUSED, reason=f"paused by {person}")
 
 
-def issue_to_resume(store: Store, send_id: str) -> str:
-    """The issue whose send goes on when this one is resumed. Raises NotFound and Refused."""
-    with store.read() as connection:
-        send = get(connection, send_id)
-    if send.finished:
-        raise Refused(f"Send {send.id} is {send.state}: there is nothing to go on with.")
-    return send.issue
+def resume(store: Store, send_id: str) -> Send:
+    """Let a send go on. One that goes on by itself needs no more; another is to be sent by the caller, issue and all.
+
+    Raises NotFound and Refused.
+    """
+    with store.write() as connection:
+        send = taken(connection, send_id)
+        if send.finished:
+            raise Refused(f"Send {send.id} is {send.state}: there is nothing to go on with.")
+        refuse_if_stopped(connection, send.newsletter)
+        if send.detached and send.state is not State.PREPARING:
+            send = move(connection, send, State.SENDING)
+            slices.defer(connection, send)
+        return send
 
 
 def cancel(store: Store, send_id: str, *, person: str, now: datetime) -> Send:
     """End a send: who is still pending is left out as `cancelled`; what is in flight is written down when it comes."""
     with store.write() as connection:
-        send = move(connection, get(connection, send_id), State.CANCELLED, reason=f"cancelled by {person}")
+        send = move(connection, taken(connection, send_id), State.CANCELLED, reason=f"cancelled by {person}")
         ledger.exclude(connection, send.id, CANCELLED)
         connection.execute(update(sends).where(sends.c.id == send.id).values(settled_at=now))
         return get(connection, send.id)
 
 
-def resolve_uncertain(store: Store, send_id: str, choice: Literal["resend", "leave"], *, person: str) -> int:
-    """Decide about the readers in doubt; how many it concerned. Raises NotFound and Refused.
+@dataclass(frozen=True)
+class Doubt:
+    """Readers in doubt for one reason, and between which moments they were handed over."""
+
+    reason: str
+    readers: int
+    first: datetime | None
+    last: datetime | None
+
+
+def in_doubt_by_reason(store: Store, send_id: str) -> list[Doubt]:
+    """Who is left in doubt, counted by why, most first. Raises NotFound."""
+    table = deliveries.c
+    reason = func.coalesce(table.reason, "")
+    query = select(reason, func.count(), func.min(table.handed_over_at), func.max(table.handed_over_at))
+    query = query.where(table.send_id == send_id, table.state == "uncertain").group_by(reason)
+    with store.read() as connection:
+        get(connection, send_id)
+        found = [Doubt(*row) for row in connection.execute(query)]
+    return sorted(found, key=lambda doubt: (-doubt.readers, doubt.reason))
+
+
+def resolve_uncertain(
+    store: Store, send_id: str, choice: Literal["resend", "leave"], *, person: str, now: datetime
+) -> int:
+    """Decide about the readers in doubt; how many it concerned. The choice is kept. Raises NotFound and Refused.
 
     `resend`: they are pending again, each as a new attempt with a new tag; some may get the issue twice, which is why a
     person says so. Who has it from another send is left as is. `leave`: they stay listed, with who decided it.
     """
     with store.write() as connection:
-        send = get(connection, send_id)
-        table = deliveries.c
-        doubtful = update(deliveries).where(table.send_id == send_id, table.state == "uncertain")
-        if choice == "leave":
-            return connection.execute(doubtful.values(reason=table.reason + f"; left so by {person}")).rowcount
-        other = unfinished(connection, send.issue)
-        if other is not None and other.id != send.id:
-            raise Refused(f"Issue {send.issue} has an unfinished send, {other.id}. Finish or cancel that one first.")
-        if send.state is State.CANCELLED:
-            raise Refused(f"Send {send.id} is cancelled. What is in doubt stays listed.")
-        elsewhere = deliveries.alias("elsewhere")
-        query = select(elsewhere.c.subscriber_id).join(sends, sends.c.id == elsewhere.c.send_id)
-        query = query.where(
-            sends.c.issue == send.issue,
-            elsewhere.c.send_id != send_id,
-            elsewhere.c.subscriber_id == table.subscriber_id,
-            elsewhere.c.state.in_(("in_flight", "uncertain", "accepted")),
-        )
-        again = {"state": "pending", "owner": None, "handed_over_at": None}
-        number = connection.execute(doubtful.where(~exists(query.correlate(deliveries))).values(again)).rowcount
-        if number and send.state is State.DONE:
-            move(connection, send, State.SENDING, reason=f"{number} in doubt sent again, by {person}")
+        send = taken(connection, send_id)
+        number = _leave(connection, send, person) if choice == "leave" else _resend(connection, send, person)
+        if number:
+            row = {"send_id": send.id, "choice": choice, "readers": number, "person": person, "at": now}
+            connection.execute(insert(resolutions).values(row))
         return number
+
+
+def _doubtful(send: Send) -> Update:
+    return update(deliveries).where(deliveries.c.send_id == send.id, deliveries.c.state == "uncertain")
+
+
+def _leave(connection: Connection, send: Send, person: str) -> int:
+    reason = deliveries.c.reason + f"; left so by {person}"
+    return connection.execute(_doubtful(send).values(reason=reason)).rowcount
+
+
+def _resend(connection: Connection, send: Send, person: str) -> int:
+    refuse_if_stopped(connection, send.newsletter)
+    other = unfinished(connection, send.issue)
+    if other is not None and other.id != send.id:
+        raise Refused(f"Issue {send.issue} has an unfinished send, {other.id}. Finish or cancel that one first.")
+    if send.state is State.CANCELLED:
+        raise Refused(f"Send {send.id} is cancelled. What is in doubt stays listed.")
+    elsewhere = deliveries.alias("elsewhere")
+    query = select(elsewhere.c.subscriber_id).join(sends, sends.c.id == elsewhere.c.send_id)
+    query = query.where(
+        sends.c.issue == send.issue,
+        elsewhere.c.send_id != send.id,
+        elsewhere.c.subscriber_id == deliveries.c.subscriber_id,
+        elsewhere.c.state.in_(("in_flight", "uncertain", "accepted")),
+    )
+    again = {"state": "pending", "owner": None, "handed_over_at": None}
+    doubtful = _doubtful(send).where(~exists(query.correlate(deliveries)))
+    number = connection.execute(doubtful.values(again)).rowcount
+    if number and send.state is State.DONE:
+        send = move(connection, send, State.SENDING, reason=f"{number} in doubt sent again, by {person}")
+    if send.detached and send.state is State.SENDING:
+        slices.defer(connection, send)
+    return number

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, case, func, null, select, update
+from sqlalchemy import Connection, case, delete, func, null, select, update
 
 from newsletter.audience import ledger as readers
 from newsletter.audience.addresses import address_hash, normalise, printable
@@ -21,10 +21,11 @@ from newsletter.config import Workspace
 from newsletter.errors import NotFound
 from newsletter.sending import ledger
 from newsletter.sending.mentions import Search
+from newsletter.sending.sends import taken
 from newsletter.sending.service.queue import TAG
 from newsletter.store.engine import BUSY_TIMEOUT_MS, Store
 from newsletter.store.keys import KeyRing
-from newsletter.store.tables import deliveries, events, raw_events, service_mails, subscribers
+from newsletter.store.tables import deliveries, events, raw_events, service_mails, subscribers, tracked
 
 FOLD_WAIT_MS = 5_000  # for others to finish reading
 
@@ -112,7 +113,8 @@ def _leave_out(connection: Connection, reader: int, now: datetime) -> int:
     table = deliveries.c
     waiting = select(table.send_id).where(table.subscriber_id == reader, table.state == "pending")
     excluded = 0
-    for send_id in list(connection.scalars(waiting)):
+    for send_id in sorted(connection.scalars(waiting)):
+        taken(connection, send_id)  # before her row, as all others do
         excluded += ledger.exclude(connection, send_id, REASON, subscriber_ids=[reader])
         ledger.settle(connection, send_id, now)
     return excluded
@@ -122,7 +124,12 @@ def _blank_events(connection: Connection, reader: int) -> int:
     """What came back about her, in the provider's words. That it came stays, by id."""
     hers = select(events.c.raw_id).where(events.c.subscriber_id == reader)
     full = update(raw_events).where(raw_events.c.id.in_(hers), raw_events.c.body != "")
-    return connection.execute(full.values(body="")).rowcount
+    blanked = connection.execute(full.values(body="")).rowcount
+    # Which links she followed, and when she read: of that not even the moment stays.
+    connection.execute(delete(tracked).where(tracked.c.subscriber_id == reader))
+    looked = events.c.kind.in_(("open", "click"))
+    connection.execute(delete(events).where(events.c.subscriber_id == reader, looked))
+    return blanked
 
 
 def _blank_deliveries(connection: Connection, reader: int) -> None:

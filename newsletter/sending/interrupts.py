@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while sending: what is under way is finished, the rest stays pending."""
+"""Being told to stop while sending: what is under way is finished, the rest stays pending."""
 
 from __future__ import annotations
 
@@ -9,6 +9,36 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop:
+    """Said once, from any thread or signal handler, and heard by whatever is at work then or begins later."""
+
+    def __init__(self) -> None:
+        self._said = threading.Event()
+        self._listeners: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        self._said.set()
+        for listener in list(self._listeners):
+            listener()
+
+    def is_set(self) -> bool:
+        return self._said.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it was said within that time."""
+        return self._said.wait(seconds)
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[], None]) -> Iterator[None]:
+        self._listeners.append(listener)
+        try:
+            if self.is_set():
+                listener()
+            yield
+        finally:
+            self._listeners.remove(listener)
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from newsletter.rendering.freeze import load_build
 from newsletter.sending.cut import variant_of
 from newsletter.sending.ledger import ROUND
 from newsletter.sending.send import send_issue
-from newsletter.sending.sends import Send, State, get, move, of_issue
+from newsletter.sending.sends import Send, State, get, move, of_issue, taken
+from newsletter.sending.stops import open_stop
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import builds, deliveries, sends
@@ -85,7 +86,9 @@ def _newest_issue(connection: Connection, newsletter: str, *, dated: date) -> st
 
 def _send_to_join(connection: Connection, issue: str, transport: Transport) -> Send | None:
     """The issue's last send, if it is for everybody, went this way, and nobody stopped it."""
-    last = of_issue(connection, issue)[-1]
+    last = taken(connection, of_issue(connection, issue)[-1].id)  # it must not settle at this moment
+    if open_stop(connection, last.newsletter):
+        return None
     same_way = last.transport == transport.name and last.scope in (None, transport.scope)
     return last if last.state in {State.SENDING, State.DONE} and last.segment is None and same_way else None
 

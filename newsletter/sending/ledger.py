@@ -2,17 +2,30 @@
 
 Both run in the caller's transaction. Consent and suppression are asked again while claiming, so a withdrawal takes
 effect before the next batch (invariant 1); every change is conditional on the row being as expected (invariant 2).
+On PostgreSQL many do so at once: each claims rows nobody else has, and rows are always locked in order of the reader.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Select, bindparam, case, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from newsletter.audience.consent import Purpose
 from newsletter.audience.select import tracking, verdicts
@@ -20,25 +33,35 @@ from newsletter.audience.tracking import purposes_of
 from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import DEFAULT_VARIANT
 from newsletter.sending.archive import publish
-from newsletter.sending.sends import State, get
+from newsletter.sending.sends import State, get, taken
 from newsletter.store.tables import deliveries, sends, subscribers
 from newsletter.transports.mail import Tracking
 
 ROUND = 10_000_000  # a batch's number is its round of retries times this, plus its place: retries come last
+ROUNDS = 5  # that a reader is tried in before a person must look
 LAST = 2**31 - 1  # no batch has this number
 NO_SUBSCRIPTION = "not-subscribed"
 
-Row = TypeVar("Row", bound=tuple[object, ...])
 _SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose rows: the send, and the newsletter whose consent decides."""
+    """Whose rows: the send, and the newsletter whose consent decides; with `batches` only those from, to."""
 
     send_id: str
     newsletter: str
     settings: NewsletterSettings
+    batches: tuple[int, int] | None = None
+
+    def stretches(self, before: int | None) -> Iterator[dict[str, int]]:
+        """The numbers, from and to, under which its rows may queue up, those below `before`; retries come last."""
+        end = (LAST if before is None else before) - 1
+        first, last = self.batches or (0, LAST)
+        for number in range(ROUNDS if self.batches else 1):
+            low, high = number * ROUND + first, min(number * ROUND + last, end)
+            if low <= high:
+                yield {"low": low, "high": high}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +110,22 @@ class Claims:
         columns = (table.subscriber_id, table.attempt, table.batch, subscribers.c.address, subscribers.c.first_name)
         given = table.handed_over_at.is_not(None).label("given")
         readers = deliveries.join(subscribers, subscribers.c.id == table.subscriber_id)
-        self._next = self._in_order(select(*columns, given, table.variant).select_from(readers))
+        waiting = select(*columns, given, table.variant).select_from(readers).where(*_waiting(scope.send_id))
+        waiting = waiting.order_by(table.batch, table.variant, table.subscriber_id).limit(bindparam("most"))
+        self._next = waiting.with_for_update(skip_locked=True, of=deliveries)
 
     def claim(self, connection: Connection, *, limit: int, before: int | None, now: datetime) -> Claim:
         """Put up to `limit` pending readers (of batches below `before`) in flight, those not to be mailed aside."""
         scope = self._scope
-        bounds = {"most": limit, "before": before or LAST}
-        picked = connection.execute(self._next, bounds).all()
+        picked: list[Any] = []
+        for stretch in scope.stretches(before):
+            picked += connection.execute(self._next, {**stretch, "most": limit - len(picked)}).all()
+            if len(picked) >= limit:
+                break
         if not picked:
             return Claim([], 0)
-        reasons = {row.subscriber_id: row.reason for row in connection.execute(self._verdicts(now), bounds)}
+        asked = {"readers": [row.subscriber_id for row in picked]}
+        reasons = {row.subscriber_id: row.reason for row in connection.execute(self._verdicts(now), asked)}
         readers, left_out = [], defaultdict(list)
         for subscriber_id, attempt, batch, address, first_name, given, variant in picked:
             reason = reasons.get(subscriber_id, NO_SUBSCRIPTION)
@@ -138,20 +167,20 @@ class Claims:
         at = now.replace(microsecond=0) + _SECOND if now.microsecond else now
         if self._asked_for != at:
             scope, self._asked_for = self._scope, at
-            these = self._in_order(select(deliveries.c.subscriber_id))
+            these: BindParameter[Sequence[int]] = bindparam("readers", expanding=True)
             self._asked = verdicts(scope.newsletter, scope.settings, at, subscriber_ids=these)
         return self._asked
 
-    def _in_order(self, query: Select[Row]) -> Select[Row]:
-        table = deliveries.c
-        query = query.where(*_pending(self._scope.send_id, None), table.batch < bindparam("before"))
-        return query.order_by(table.batch, table.variant, table.subscriber_id).limit(bindparam("most"))
 
-
-def count_pending(connection: Connection, send_id: str, *, limit: int, before: int | None = None) -> int:
+def count_waiting(connection: Connection, scope: Scope, *, limit: int, before: int | None = None) -> int:
     """How many readers wait to be claimed, counted up to `limit`."""
-    waiting = select(deliveries.c.subscriber_id).where(*_pending(send_id, before)).limit(limit).subquery()
-    return connection.scalar(select(func.count()).select_from(waiting)) or 0
+    waiting = select(deliveries.c.subscriber_id).where(*_waiting(scope.send_id)).limit(bindparam("most")).subquery()
+    query, found = select(func.count()).select_from(waiting), 0
+    for stretch in scope.stretches(before):
+        found += connection.scalar(query, {**stretch, "most": limit - found}) or 0
+        if found >= limit:
+            break
+    return found
 
 
 def exclude(connection: Connection, send_id: str, reason: str, *, subscriber_ids: Sequence[int] | None = None) -> int:
@@ -160,7 +189,7 @@ def exclude(connection: Connection, send_id: str, reason: str, *, subscriber_ids
     One that an idempotent transport may have been given already, before its process ended, is uncertain instead.
     """
     table = deliveries.c
-    chosen = _pending(send_id, None) if subscriber_ids is None else _these_pending(send_id, subscriber_ids)
+    chosen = _pending(send_id) if subscriber_ids is None else _these_pending(send_id, subscriber_ids)
     rows = update(deliveries).where(*chosen)
     given = table.handed_over_at.is_not(None)
     doubt = f"it may have been handed over before it was stopped ({reason})"
@@ -188,8 +217,12 @@ _AGAIN = _OURS.values(
 
 
 def record(connection: Connection, send_id: str, changes: Sequence[Change]) -> None:
-    """Write down what is known. A row an event has settled in the meantime keeps what the event said."""
+    """Write down what is known. A row an event has settled in the meantime keeps what the event said.
+
+    Saying it twice changes nothing: an answer whose commit was in doubt is recorded again.
+    """
     known, again = [], []
+    _lock(connection, send_id, [change.subscriber_id for change in changes])
     for change in changes:
         row: dict[str, object] = {
             "of_send": send_id,
@@ -210,6 +243,22 @@ def record(connection: Connection, send_id: str, changes: Sequence[Change]) -> N
         connection.execute(_AGAIN, again)
 
 
+def _lock(connection: Connection, send_id: str, readers: Sequence[int]) -> None:
+    """Their rows, in the one order in which everybody locks rows, so that nobody waits in a circle."""
+    if connection.dialect.name == "postgresql":
+        table = deliveries.c
+        rows = select(table.subscriber_id).where(table.send_id == send_id, table.subscriber_id.in_(readers))
+        connection.execute(rows.order_by(table.subscriber_id).with_for_update())
+
+
+def in_flight_of(connection: Connection, send_id: str, owner: str) -> list[Claimed]:
+    """What this owner has in flight by the ledger's word, whoever it is for."""
+    table = deliveries.c
+    query = select(table.subscriber_id, table.attempt, table.batch, table.handed_over_at)
+    rows = connection.execute(query.where(table.send_id == send_id, table.state == "in_flight", table.owner == owner))
+    return [Claimed(row.subscriber_id, row.attempt, row.batch, "", None) for row in rows]
+
+
 def went_out(connection: Connection, send_id: str, at: datetime) -> None:
     """Remember the moment of the send's first hand-over; from then on the archive shows its issue."""
     first = update(sends).where(sends.c.id == send_id, sends.c.first_handover_at.is_(None))
@@ -220,17 +269,23 @@ def went_out(connection: Connection, send_id: str, at: datetime) -> None:
 def settle(connection: Connection, send_id: str, now: datetime) -> bool:
     """Call a send done when nothing is pending or in flight any more; whether it is."""
     table = deliveries.c
+    taken(connection, send_id)  # so that what others are writing at this moment is seen
     open_rows = select(table.subscriber_id).where(table.send_id == send_id, table.state.in_(("pending", "in_flight")))
     if connection.scalar(select(open_rows.exists())):
         return False
     done = update(sends).where(sends.c.id == send_id, sends.c.state == State.SENDING)
-    connection.execute(done.values(state=State.DONE, state_reason=None, settled_at=now))
+    connection.execute(done.values(state=State.DONE, state_reason=None, resume_at=None, settled_at=now))
     return True
 
 
-def _pending(send_id: str, before: int | None) -> list[ColumnElement[bool]]:
-    rows: list[ColumnElement[bool]] = [deliveries.c.send_id == send_id, deliveries.c.state == "pending"]
-    return rows if before is None else [*rows, deliveries.c.batch < before]
+def _pending(send_id: str) -> list[ColumnElement[bool]]:
+    return [deliveries.c.send_id == send_id, deliveries.c.state == "pending"]
+
+
+def _waiting(send_id: str) -> list[ColumnElement[bool]]:
+    """Pending in a stretch of batches."""
+    batch = deliveries.c.batch
+    return [*_pending(send_id), batch >= bindparam("low"), batch <= bindparam("high")]
 
 
 def _these_pending(send_id: str, subscriber_ids: Sequence[int]) -> list[ColumnElement[bool]]:

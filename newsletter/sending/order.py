@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from newsletter.audience.segments import read_segment
 from newsletter.config import Workspace
-from newsletter.preflight.candidate import candidate
 from newsletter.preflight.findings import Finding
-from newsletter.preflight.waivers import blocking, read_waive_options, record_waivers
-from newsletter.rendering.freeze import freeze, load_build
-from newsletter.sending.send import Report, refuse_if_out, send_issue
+from newsletter.preflight.waivers import read_waive_options
+from newsletter.rendering.freeze import load_build
+from newsletter.sending.breaking import BREAKING
+from newsletter.sending.send import Report, begin, refuse_if_out, send_issue
 from newsletter.sending.sends import unfinished
+from newsletter.sending.signing import Unapproved, sign
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.transports.mail import Transport
@@ -31,15 +33,20 @@ class Order:
     waive: Sequence[str] = ()  # `RULE=reason`
     rest: bool = False
     segment: str | None = None
+    detach: bool = False  # prepare it; something else hands it over
+    breaking: bool = False  # before all other sends
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came of it. Without a report nothing was sent: the findings that are not waived say why."""
+    """What came of it. Without a report nothing was sent: the findings that are not waived say why, or else the yes of
+    a second person that is missing.
+    """
 
     findings: tuple[Finding, ...]
     waived: frozenset[str]
     report: Report | None
+    unapproved: Unapproved | None = None
 
 
 def fulfil(
@@ -63,23 +70,16 @@ def fulfil(
     if begun is not None:
         build, findings = load_build(store, begun.build), tuple[Finding, ...]()
     else:
-        found = candidate(workspace, store, order.issue, now=now())
-        build, findings = found.build, found.findings
-        if blocking(findings, waivers):
-            return Done(findings, frozenset(waivers), None)
-        freeze(store, workspace, build, now=now())
-        record_waivers(store, build.hash, waivers, person=order.person, now=now())
-    report = send_issue(
-        store,
-        workspace,
-        ring,
-        transport,
-        build,
-        person=order.person,
-        waived_date="DATE" in waivers,
-        rest=order.rest,
-        segment=order.segment,
-        now=now,
-        progress=progress,
-    )
+        moment = now()
+        signed = sign(store, workspace, order.issue, person=order.person, waivers=waivers, due=moment, now=moment)
+        build, findings = signed.build, signed.findings
+        if not signed.may_go:
+            return Done(findings, frozenset(waivers), None, signed.unapproved)
+    whom: dict[str, Any] = {"rest": order.rest, "segment": order.segment, "waived_date": "DATE" in waivers}
+    whom["priority"] = BREAKING if order.breaking else 0
+    if order.detach:
+        report = begin(store, workspace, transport, build, person=order.person, now=now, **whom)
+    else:
+        whom |= {"now": now, "progress": progress}
+        report = send_issue(store, workspace, ring, transport, build, person=order.person, **whom)
     return Done(findings, frozenset(waivers), report)

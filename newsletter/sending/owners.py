@@ -1,7 +1,7 @@
-"""Who has a batch in flight: a process that holds an operating-system lock on a file named in the ledger.
+"""Who has a batch in flight: its owner, which every row in flight names. Only what no living owner has is in doubt.
 
-A kill of any kind releases the lock, so "is its owner alive?" needs no heartbeat and no guess. Only deliveries whose
-owner is gone become uncertain; a living sender beside a restarted one is left alone.
+On SQLite an owner is a process that holds an operating-system lock on a file: a kill of any kind releases it, so "is
+it alive?" needs no heartbeat and no guess. On PostgreSQL, where it may be on another machine, it is a lease.
 """
 
 from __future__ import annotations
@@ -9,24 +9,61 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import Connection, case, func, select, update
 
 from newsletter.sending.archive import publish
-from newsletter.sending.sends import State, get
+from newsletter.sending.leases import LEASE_SECONDS, ended, lease, sweep
+from newsletter.sending.sends import State, get, taken
 from newsletter.store.engine import Store
 from newsletter.store.tables import deliveries, sends
 
 LOST = "the sending process ended before the answer came"
 
 
+class Owner(Protocol):
+    """A living owner, from inside."""
+
+    @property
+    def name(self) -> str:
+        """What rows in flight call it."""
+        ...
+
+    def holds(self) -> bool:
+        """Whether what it has in flight is surely its own still: ask before every call."""
+        ...
+
+
 @contextmanager
-def owner(locks: Path) -> Iterator[str]:
-    """A fresh owner's id, held for as long as this block, and not a moment longer than this process, lives."""
+def owner(store: Store, locks: Path, *, seconds: float = LEASE_SECONDS) -> Iterator[Owner]:
+    """A fresh owner, for as long as this block, and hardly a moment longer than this process, lives."""
+    with lease(store, seconds) if store.is_postgresql else _lock(locks) as found:
+        yield found
+
+
+def gone(store: Store, locks: Path, names: Sequence[str]) -> list[str]:
+    """Those of these owners that live no more."""
+    if not store.is_postgresql:
+        return [name for name in names if not _locked(locks, name)]
+    with store.read() as connection:
+        return ended(connection, names)
+
+
+@dataclass(frozen=True)
+class _Lock:
+    name: str
+
+    def holds(self) -> bool:
+        return True  # the lock goes with the process alone, however long that sleeps
+
+
+@contextmanager
+def _lock(locks: Path) -> Iterator[_Lock]:
     locks.mkdir(parents=True, exist_ok=True)
     name = secrets.token_hex(8)
     path = locks / f"{name}.lock"
@@ -35,14 +72,14 @@ def owner(locks: Path) -> Iterator[str]:
     try:
         if not _try_lock(descriptor):
             raise OSError(f"{path} could not be locked: the folder must be on a local disk")
-        yield name
+        yield _Lock(name)
     finally:
         os.close(descriptor)
         path.unlink(missing_ok=True)
 
 
-def alive(locks: Path, name: str) -> bool:
-    """Whether that owner still runs. A file its owner left behind is cleared away."""
+def _locked(locks: Path, name: str) -> bool:
+    """Whether somebody holds that lock. A file its owner left behind is cleared away."""
     path = locks / f"{name}.lock"
     try:
         descriptor = os.open(path, os.O_RDWR)
@@ -58,7 +95,7 @@ def alive(locks: Path, name: str) -> bool:
         os.close(descriptor)
 
 
-def recover(store: Store, locks: Path, send_id: str, *, now: datetime, idempotent: bool) -> int:
+def recover(store: Store, locks: Path, send_id: str, *, idempotent: bool) -> int:
     """Deal with what ended processes left in flight in this send; the number of readers concerned.
 
     They become uncertain. With an idempotent transport they become pending as the same attempt instead: the next
@@ -66,19 +103,21 @@ def recover(store: Store, locks: Path, send_id: str, *, now: datetime, idempoten
     """
     query = select(deliveries.c.owner).where(deliveries.c.send_id == send_id, deliveries.c.state == "in_flight")
     with store.read() as connection:
-        owners = list(connection.scalars(query.distinct()))
-    gone = [name for name in owners if name is None or not alive(locks, name)]
-    if not gone:
+        owners = [name or "" for name in connection.scalars(query.distinct())]
+    left_by = gone(store, locks, owners) if owners else []
+    if not left_by:
         return 0
     with store.write() as connection:
-        return _release(connection, send_id, gone, again=idempotent, now=now)
+        if store.is_postgresql:
+            sweep(connection)
+        return _release(connection, send_id, left_by, again=idempotent)
 
 
-def _release(connection: Connection, send_id: str, gone: list[str | None], *, again: bool, now: datetime) -> int:
+def _release(connection: Connection, send_id: str, left_by: list[str], *, again: bool) -> int:
     table = deliveries.c
-    state = connection.scalar(select(sends.c.state).where(sends.c.id == send_id))
-    left = (table.send_id == send_id, table.state == "in_flight", func.coalesce(table.owner, "").in_(_names(gone)))
-    if again and state != State.CANCELLED:
+    send = taken(connection, send_id)
+    left = (table.send_id == send_id, table.state == "in_flight", func.coalesce(table.owner, "").in_(left_by))
+    if again and send.state is not State.CANCELLED:
         values: dict[str, object] = {"state": "pending", "owner": None, "attempt": table.attempt - 1}
         return connection.execute(update(deliveries).where(*left).values(values)).rowcount
     first = select(func.min(table.handed_over_at)).where(*left).scalar_subquery()
@@ -87,10 +126,6 @@ def _release(connection: Connection, send_id: str, gone: list[str | None], *, ag
     publish(connection, get(connection, send_id))
     values = {"state": "uncertain", "owner": None, "reason": LOST}
     return connection.execute(update(deliveries).where(*left).values(values)).rowcount
-
-
-def _names(gone: list[str | None]) -> list[str]:
-    return [name or "" for name in gone]
 
 
 if sys.platform == "win32":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import ColumnElement, Connection, case, select, update
 
 from newsletter.store.clock import epoch_seconds
 from newsletter.store.tables import pace
@@ -30,10 +30,14 @@ class Slot:
     wait: float
 
 
-def open_pace(connection: Connection, scope: str, rate: float) -> None:
-    """Start from the rate the provider allows; slots already given to others stay given."""
+def open_pace(connection: Connection, scope: str, rate: float, *, anew: bool = True) -> None:
+    """Start from the rate the provider allows, or unless `anew` from a lower one that others have come down to.
+
+    Slots already given to others stay given.
+    """
     row = {"scope": scope, "next_slot": 0.0, "rate": rate}
-    upsert(connection, pace, row, key=["scope"], changes={"rate": rate})
+    kept = rate if anew else case((pace.c.rate < rate, pace.c.rate), else_=rate)
+    upsert(connection, pace, row, key=["scope"], changes={"rate": kept})
 
 
 def reserve(connection: Connection, scope: str, readers: int) -> Slot:
@@ -53,13 +57,18 @@ def rate_of(connection: Connection, scope: str) -> float:
 
 def slower(connection: Connection, scope: str) -> float:
     """The provider said we are too fast: three tenths less, but never nothing."""
-    rate = max(min(LEAST, rate_of(connection, scope)), rate_of(connection, scope) * SLOWER)
-    connection.execute(update(pace).where(pace.c.scope == scope).values(rate=rate))
-    return rate
+    least = case((pace.c.rate < LEAST, pace.c.rate), else_=LEAST)
+    less = pace.c.rate * SLOWER
+    return _change(connection, scope, case((less > least, less), else_=least))
 
 
 def faster(connection: Connection, scope: str, allowed: float) -> float:
     """It went well for a while: a little more, up to what the provider allows."""
-    rate = min(allowed, rate_of(connection, scope) + allowed * FASTER)
-    connection.execute(update(pace).where(pace.c.scope == scope).values(rate=rate))
-    return rate
+    more = pace.c.rate + allowed * FASTER
+    return _change(connection, scope, case((more < allowed, more), else_=allowed))
+
+
+def _change(connection: Connection, scope: str, rate: ColumnElement[float]) -> float:
+    """In one statement: several processes may hear the same at once."""
+    change = update(pace).where(pace.c.scope == scope).values(rate=rate).returning(pace.c.rate)
+    return float(connection.execute(change).scalar_one())

@@ -1,26 +1,41 @@
-"""Preparing: the whole audience into the ledger by one statement, each reader with a batch or with a reason.
+"""Preparing: the whole audience into the ledger, each reader with a batch or with a reason.
 
 Everybody with a subscription row gets a row here, ended ones included, so that "why did she not get it?" always has an
 answer. Whoever has the issue, or may have it, from any send is left out as `already-had` (invariant 2). Which variant
 of the body each gets is settled here as well: membership of a segment is a matter of this moment.
+
+A large audience goes in piece by piece, in order of the readers' ids, so that nobody who wants to write waits for long;
+what the ledger holds says where to go on. What changes between two pieces is seen when the reader is claimed.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, insert, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    select,
+)
 
 from newsletter.audience.gather import gather
 from newsletter.audience.segment_sql import View, members
 from newsletter.audience.segments import Segment
-from newsletter.audience.select import verdicts
+from newsletter.audience.select import Stretch, among, verdicts
 from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import DEFAULT_VARIANT
 from newsletter.sending.cut import Cut
 from newsletter.sending.sends import Send
-from newsletter.store.tables import deliveries, sends
+from newsletter.store.tables import deliveries, sends, subscriptions
 
+PIECE = 20_000  # readers: a third of a second of SQLite's one write lock
 ALREADY_HAD = "already-had"
 NOT_IN_SEGMENT = "not-in-segment"
 
@@ -33,33 +48,64 @@ def prepare(
     batch_size: int,
     now: datetime,
     cut: Cut | None = None,
+    most: int | None = None,
 ) -> int:
-    """Write the send's audience into the ledger, all or nothing; the number of its readers, excluded ones included."""
-    judged = _judged(send, settings, now, cut=cut or Cut())
+    """Write the audience into the ledger, or the next `most` of it; how many readers, excluded ones included.
+
+    0 when nobody is left.
+    """
+    these = _next(connection, send, most)
+    if these is None:
+        return 0
+    judged = _judged(send, settings, now, cut=cut or Cut(), these=these)
     mailable = judged.c.reason.is_(None)
     # Batches are counted within a variant, so that each holds one; together they go through all variants alike.
     place = func.row_number().over(partition_by=(mailable, judged.c.variant), order_by=judged.c.subscriber_id)
     rows = select(
         literal(send.id),
         judged.c.subscriber_id,
-        case((mailable, (place - 1) // batch_size + 1), else_=0),
+        case((mailable, (place - 1) // batch_size + 1 + _last_batch(connection, send)), else_=0),
         judged.c.variant,
         case((mailable, "pending"), else_="excluded"),
         judged.c.reason,
     )
     columns = ["send_id", "subscriber_id", "batch", "variant", "state", "reason"]
-    return connection.execute(insert(deliveries).from_select(columns, rows)).rowcount
+    written = insert(deliveries).from_select(columns, rows).execution_options(preserve_rowcount=True)
+    return connection.execute(written).rowcount
 
 
-def _judged(send: Send, settings: NewsletterSettings, now: datetime, *, cut: Cut) -> Subquery:
+def _next(connection: Connection, send: Send, most: int | None) -> Stretch | None:
+    """Whose turn it is; None when everybody has a row."""
+    done = connection.scalar(select(func.max(deliveries.c.subscriber_id)).where(deliveries.c.send_id == send.id)) or 0
+    table = subscriptions.c
+    coming = select(table.subscriber_id).where(table.newsletter == send.newsletter, table.subscriber_id > done)
+    piece = coming.order_by(table.subscriber_id).limit(most).subquery()
+    last: int | None = connection.scalar(select(func.max(piece.c.subscriber_id)))
+    twice = connection.dialect.name == "postgresql"
+    return Stretch(done, last, of_entries_too=twice) if last is not None else None
+
+
+def _last_batch(connection: Connection, send: Send) -> int:
+    """The highest number given out: the next piece begins behind it. Who was erased since keeps her number."""
+
+    def highest(state: str) -> ColumnElement[int]:
+        table = deliveries.c
+        found = select(func.max(table.batch)).where(table.send_id == send.id, table.state == state)
+        return func.coalesce(found.scalar_subquery(), 0)
+
+    return max(connection.execute(select(highest("pending"), highest("excluded"))).one())
+
+
+def _judged(send: Send, settings: NewsletterSettings, now: datetime, *, cut: Cut, these: Stretch) -> Subquery:
     """Every subscription of the newsletter: the reason it may not be mailed, NULL when it may, and its variant."""
-    found, had = verdicts(send.newsletter, settings, now).subquery("found"), _had(send.issue)
+    found = verdicts(send.newsletter, settings, now, subscriber_ids=these).subquery("found")
+    had = _had(send.issue, these)
     reason = case((had.c.subscriber_id.is_not(None), ALREADY_HAD), else_=found.c.reason).label("reason")
     everybody = select(found.c.subscriber_id, reason)
     everybody = everybody.join_from(found, had, had.c.subscriber_id == found.c.subscriber_id, isouter=True)
     if cut.only is None and not cut.segments:
         return everybody.add_columns(literal(DEFAULT_VARIANT).label("variant")).subquery()
-    return _divided(everybody, cut, View(send.newsletter, settings, now, cut.newsletters))
+    return _divided(everybody, cut, View(send.newsletter, settings, now, cut.newsletters, these))
 
 
 def _divided(everybody: Select[tuple[int, str | None]], cut: Cut, view: View) -> Subquery:
@@ -84,7 +130,8 @@ def _divided(everybody: Select[tuple[int, str | None]], cut: Cut, view: View) ->
     return select(reader.subscriber_id, reason.label("reason"), variant.label("variant")).subquery()
 
 
-def _had(issue: str) -> Subquery:
-    query = select(deliveries.c.subscriber_id).join(sends, sends.c.id == deliveries.c.send_id).distinct()
-    had = deliveries.c.state.in_(("in_flight", "uncertain", "accepted"))
-    return query.where(sends.c.issue == issue, had).subquery("had")
+def _had(issue: str, these: Stretch) -> Subquery:
+    table = deliveries.c
+    query = select(table.subscriber_id).join(sends, sends.c.id == table.send_id).distinct()
+    query = query.where(among(table.subscriber_id, these))
+    return query.where(sends.c.issue == issue, table.state.in_(("in_flight", "uncertain", "accepted"))).subquery("had")

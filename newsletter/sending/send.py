@@ -11,26 +11,39 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
-from newsletter.config import Workspace
+from newsletter.config import NewsletterSettings, Workspace
 from newsletter.errors import Refused
 from newsletter.rendering.build import Build
 from newsletter.rendering.freeze import load_build
+from newsletter.sending import slices
 from newsletter.sending.accounts import Account, account, report_of
 from newsletter.sending.answers import Patience
-from newsletter.sending.approvals import approve
+from newsletter.sending.approvals import approve, require_approval
+from newsletter.sending.breaking import refuse_beyond_cap
+from newsletter.sending.course import Course, course_of, follow
 from newsletter.sending.cut import cut_of
-from newsletter.sending.dispatch import Job, dispatch
-from newsletter.sending.ledger import Scope
-from newsletter.sending.messages import Fields, mails_of, public_url_of
 from newsletter.sending.owners import recover
-from newsletter.sending.prepare import prepare
-from newsletter.sending.sends import NewSend, Send, State, create, get, move, of_issue, somebody_has, unfinished
+from newsletter.sending.prepare import PIECE, prepare
+from newsletter.sending.schedule import note_begun
+from newsletter.sending.sends import (
+    NewSend,
+    Send,
+    State,
+    create,
+    get,
+    move,
+    of_issue,
+    somebody_has,
+    taken,
+    unfinished,
+)
+from newsletter.sending.stops import refuse_if_stopped
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
-from newsletter.transports.fields import used_in
-from newsletter.transports.mail import Quota, Transport
+from newsletter.store.tables import sends
+from newsletter.transports.mail import Transport
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class Report:
         return self.send.state is State.DONE and not self.account.uncertain
 
     def as_dict(self) -> dict[str, Any]:
-        return report_of(self.send, self.account)
+        return report_of(self.send, self.account) | {"warnings": list(self.warnings)}
 
 
 def send_issue(
@@ -61,6 +74,7 @@ def send_issue(
     waived_date: bool = False,
     rest: bool = False,
     segment: str | None = None,
+    priority: int = 0,
     now: Callable[[], datetime],
     progress: Callable[[int, int], None] = lambda done, total: None,
     patience: Patience | None = None,
@@ -70,61 +84,102 @@ def send_issue(
     With `segment` only its readers get it. Raises Refused when the issue is out already, or when the transport cannot
     send at all; NotFound, InputError and StoreError.
     """
+    wanted = _wanted(workspace, transport, build, person=person, waived_date=waived_date, segment=segment)
+    wanted = replace(wanted, priority=priority)
+    course, send = _begun(store, workspace, transport, build, wanted, rest=rest, now=now)
+    seeded = follow(store, ring, course, send.id, now=now, progress=progress, patience=patience)
+    return replace(report_on(store, send.id), warnings=(*course.quota.warnings, *seeded))
+
+
+def begin(
+    store: Store,
+    workspace: Workspace,
+    transport: Transport,
+    build: Build,
+    *,
+    person: str,
+    waived_date: bool = False,
+    rest: bool = False,
+    segment: str | None = None,
+    priority: int = 0,
+    now: Callable[[], datetime],
+) -> Report:
+    """Begin a send that goes on by itself: its audience is in the ledger and nobody was handed over.
+
+    `newsletter run`, `clock` or workers do the rest. An unfinished send of the issue becomes such a one. Raises as
+    `send_issue` does.
+    """
+    wanted = _wanted(workspace, transport, build, person=person, waived_date=waived_date, segment=segment)
+    wanted = replace(wanted, priority=priority, detached=True)
+    course, send = _begun(store, workspace, transport, build, wanted, rest=rest, now=now)
+    return replace(report_on(store, send.id), warnings=course.quota.warnings)
+
+
+def _wanted(
+    workspace: Workspace, transport: Transport, build: Build, *, person: str, waived_date: bool, segment: str | None
+) -> NewSend:
+    name, _ = workspace.newsletter(build.newsletter)
+    return NewSend(name, build.issue, build.hash, transport.name, person, waived_date, transport.scope, segment)
+
+
+def _begun(
+    store: Store,
+    workspace: Workspace,
+    transport: Transport,
+    build: Build,
+    wanted: NewSend,
+    *,
+    rest: bool,
+    now: Callable[[], datetime],
+) -> tuple[Course, Send]:
+    """The issue's unfinished send, or else this new one, prepared and `sending`."""
     with store.read() as connection:
         current = unfinished(connection, build.issue)
         earlier = of_issue(connection, build.issue)
     if current is not None:
         _refuse_other_way(current, transport)
-        _refuse_other_segment(current, segment)
+        _refuse_other_segment(current, wanted.segment)
         build = load_build(store, current.build)
-    name, settings = workspace.newsletter(build.newsletter)
-    mails = mails_of(build, settings)
-    quota = transport.quota()
-    for mail in mails.values():
-        transport.prepare(mail)
+        wanted = replace(wanted, build=build.hash)
+    course = course_of(workspace, transport, build)
     for other in earlier:
-        recover(store, workspace.locks, other.id, now=now(), idempotent=transport.idempotent)
+        recover(store, workspace.locks, other.id, idempotent=transport.idempotent)
     with store.write() as connection:
-        wanted = NewSend(name, build.issue, build.hash, transport.name, person, waived_date, transport.scope, segment)
-        send = unfinished(connection, build.issue) or _new(connection, wanted, rest=rest, now=now())
+        refuse_if_stopped(connection, wanted.newsletter)
+        send = unfinished(connection, build.issue) or _new(connection, wanted, course.settings, rest=rest, now=now())
         if send.build != build.hash:
             raise Refused(f"Send {send.id} of another build has just begun. Run the command again to go on with it.")
         _refuse_other_way(send, transport)
-        _refuse_other_segment(send, segment)
+        _refuse_other_segment(send, wanted.segment)
         if send.state is State.PLANNED:
-            approve(connection, build.hash, person=person, now=now())
+            approve(connection, build.hash, person=wanted.person, now=now())
+            require_approval(connection, build.hash, course.settings)
             send = move(connection, send, State.PREPARING)
-            cut = cut_of(workspace, build, send.segment)
-            prepare(connection, send, settings, batch_size=batch_size(transport, quota), now=now(), cut=cut)
-        send = move(connection, send, State.SENDING)
-    url = public_url_of(build, workspace.settings.public_url)
-    wanted_fields = used_in(*(part for mail in mails.values() for part in (mail.subject, mail.html, mail.text)))
-    dispatch(
-        Job(
-            store=store,
-            locks=workspace.locks,
-            transport=transport,
-            mails=mails,
-            fields=Fields(ring, name, send.id, url, wanted=wanted_fields),
-            scope=Scope(send.id, name, settings),
-            now=now,
-            quota=quota,
-            progress=progress,
-            patience=patience or Patience(),
-        )
-    )
-    return replace(report_on(store, send.id), warnings=quota.warnings)
+        if wanted.detached:
+            connection.execute(update(sends).where(sends.c.id == send.id).values(detached=True))
+    return course, set_going(store, course, send.id, now=now())
+
+
+def set_going(store: Store, course: Course, send_id: str, *, now: datetime) -> Send:
+    """Prepare the rest of the audience, if there is any, and let the send go on. Nobody is handed over before."""
+    while True:
+        with store.write() as connection:
+            send = taken(connection, send_id)
+            if send.state is State.PREPARING:
+                cut = cut_of(course.workspace, course.build, send.segment)
+                settings, size = course.settings, course.batch_size
+                if prepare(connection, send, settings, batch_size=size, now=now, cut=cut, most=PIECE):
+                    continue
+            if send.state is not State.SENDING:
+                send = move(connection, send, State.SENDING)
+            slices.defer(connection, send)
+            return send
 
 
 def report_on(store: Store, send_id: str) -> Report:
     """How a send stands now. Raises NotFound."""
     with store.read() as connection:
         return Report(get(connection, send_id), account(connection, send_id))
-
-
-def batch_size(transport: Transport, quota: Quota) -> int:
-    """Readers in one batch: what the transport takes at once, but no more than one second's worth."""
-    return transport.batch_size if quota.rate is None else min(transport.batch_size, max(1, int(quota.rate)))
 
 
 def _refuse_other_way(send: Send, transport: Transport) -> None:
@@ -152,10 +207,14 @@ def _refuse_other_segment(send: Send, segment: str | None) -> None:
         )
 
 
-def _new(connection: Connection, wanted: NewSend, *, rest: bool, now: datetime) -> Send:
+def _new(connection: Connection, wanted: NewSend, settings: NewsletterSettings, *, rest: bool, now: datetime) -> Send:
     if not rest:
         refuse_if_out(connection, wanted.issue)
-    return create(connection, wanted, now)
+    if wanted.priority:
+        refuse_beyond_cap(connection, wanted.newsletter, settings, issue=wanted.issue, at=now)
+    send = create(connection, wanted, now)
+    note_begun(connection, send)
+    return send
 
 
 def refuse_if_out(connection: Connection, issue: str) -> None:

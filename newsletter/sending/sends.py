@@ -10,8 +10,9 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, Row, exists, insert, select, update
+from sqlalchemy import Connection, Row, Select, exists, insert, select, update
 
 from newsletter.errors import NotFound, Refused
 from newsletter.store.tables import deliveries, sends
@@ -68,6 +69,11 @@ class Send:
     readers_of: str | None = None  # only those who had, or may have had, this issue
 
     @property
+    def parked_until(self) -> datetime | None:
+        """When it is gone on with by itself."""
+        return self.resume_at if self.state is State.HELD else None
+
+    @property
     def finished(self) -> bool:
         return self.state in FINISHED
 
@@ -100,17 +106,38 @@ def create(connection: Connection, wanted: NewSend, now: datetime) -> Send:
     return get(connection, send_id)
 
 
-def move(connection: Connection, send: Send, state: State, *, reason: str | None = None) -> Send:
-    """Change a send's state and say why. Raises Refused for a move the table does not have."""
+def move(
+    connection: Connection, send: Send, state: State, *, reason: str | None = None, resume_at: datetime | None = None
+) -> Send:
+    """Change a send's state and say why. Raises Refused for a move the table does not have.
+
+    A held send with `resume_at` is parked until then. Gone on with by itself it keeps that until somebody is accepted.
+    """
     if state is not send.state and state not in MOVES[send.state]:
         raise Refused(f"Send {send.id} is {send.state}: it cannot become {state}.")
-    connection.execute(update(sends).where(sends.c.id == send.id).values(state=state, state_reason=reason))
+    values = {"state": state, "state_reason": reason, "resume_at": resume_at}
+    connection.execute(update(sends).where(sends.c.id == send.id).values(values))
     return get(connection, send.id)
 
 
 def get(connection: Connection, send_id: str) -> Send:
     """The send of that id. Raises NotFound."""
-    row = connection.execute(select(sends).where(sends.c.id == send_id)).one_or_none()
+    return _one(connection, select(sends).where(sends.c.id == send_id), send_id)
+
+
+def taken(connection: Connection, send_id: str) -> Send:
+    """The send, for whoever will change its state: on PostgreSQL no batch is claimed or recorded meanwhile."""
+    return _one(connection, select(sends).where(sends.c.id == send_id).with_for_update(), send_id)
+
+
+def shared(connection: Connection, send_id: str) -> Send:
+    """The send, for dispatch: its state stays as it is until this transaction ends. Others may dispatch beside."""
+    query = select(sends).where(sends.c.id == send_id)
+    return _one(connection, query.with_for_update(read=True, key_share=True), send_id)
+
+
+def _one(connection: Connection, query: Select[Any], send_id: str) -> Send:
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"There is no send `{send_id}`. See: newsletter sends list")
     return _send(row)

@@ -31,6 +31,7 @@ class Tempo:
     quota: Quota
     batch_size: int
     patience: Patience
+    apart: bool = False  # many share the pace: whoever reserves lets go of its row at once, and claims afterwards
     clock: Callable[[], float] = monotonic
     left: int | None = None
     throttled_in_a_row: int = 0
@@ -39,13 +40,14 @@ class Tempo:
     _paused_until: float = -math.inf
     _clean_since: float = 0.0
     _rounds: dict[int, float] = field(default_factory=dict)
+    _change: Callable[[Connection], object] | None = None  # of the pace, not written yet
 
-    def start(self, connection: Connection) -> None:
-        """Take the provider's word for rate and quota."""
+    def start(self, connection: Connection, *, anew: bool) -> None:
+        """Take the provider's word for rate and quota; unless `anew`, what was learnt of the rate since stays."""
         self.left = self.quota.left_today
         self._clean_since = self.clock()
         if self.quota.rate is not None:
-            pace.open_pace(connection, self.scope, self.quota.rate)
+            pace.open_pace(connection, self.scope, self.quota.rate, anew=anew)
 
     @property
     def call_size(self) -> int:
@@ -75,6 +77,10 @@ class Tempo:
         if self._rounds:
             self._paused_until = max(self._paused_until, min(self._rounds.values()))
 
+    def pause(self, seconds: float) -> None:
+        """Claim nobody for a while."""
+        self._paused_until = max(self._paused_until, self.clock() + seconds)
+
     def grant(self, connection: Connection, wanted: int) -> int:
         """How many of `wanted` may go now; 0 when their slot comes later (`wait` says when)."""
         wanted = wanted if self.left is None else min(wanted, self.left)
@@ -83,6 +89,8 @@ class Tempo:
         if self._slot_due is None:
             self._slot_readers = wanted
             self._slot_due = self.clock() + pace.reserve(connection, self.scope, wanted).wait
+            if self.apart:
+                return 0
         if self._slot_due > self.clock():
             return 0
         self._slot_due = None
@@ -98,20 +106,31 @@ class Tempo:
         if round_number not in self._rounds:
             self._rounds[round_number] = self.clock() + self._some_of(self.patience.wait(round_number - 1))
 
-    def heard(self, connection: Connection, *, throttled: bool, taken: bool) -> None:
+    def lose_slot(self) -> None:
+        """Whether it was really reserved is not known: the next group reserves anew."""
+        self._slot_due = None
+
+    def heard(self, *, throttled: bool, taken: bool) -> None:
         """Go slower after "too fast", once per group of answers; a little faster after a clean while."""
-        now = self.clock()
+        now, allowed = self.clock(), self.quota.rate
         if throttled:
             self.throttled_in_a_row = 0 if taken else self.throttled_in_a_row + 1
             self._paused_until = now + self._some_of(self.patience.wait(self.throttled_in_a_row))
             self._clean_since = now
-            if self.quota.rate is not None:
-                pace.slower(connection, self.scope)
+            self._change = lambda connection: pace.slower(connection, self.scope)
         elif taken:
             self.throttled_in_a_row = 0
-            if self.quota.rate is not None and now - self._clean_since >= self.patience.clean_seconds:
+            if allowed is not None and now - self._clean_since >= self.patience.clean_seconds:
                 self._clean_since = now
-                pace.faster(connection, self.scope, self.quota.rate)
+                self._change = lambda connection: pace.faster(connection, self.scope, allowed)
+
+    def write(self, connection: Connection) -> None:
+        """Let all who share the pace know what was heard."""
+        if self._change is not None and self.quota.rate is not None:
+            self._change(connection)
+
+    def written(self) -> None:
+        self._change = None
 
     def _some_of(self, longest: float) -> float:
         """Half of it at least, the rest by chance, so that several processes do not come back together."""

@@ -25,6 +25,7 @@ class Account:
     ) -> None:
         self.rate = rate
         self.daily = daily
+        self.sandbox = False
         self._clock, self._wall = clock, wall
         self._tokens, self._refilled = max(rate, 1.0), clock()
         self._sent = deque(sent)
@@ -60,7 +61,7 @@ class Account:
         return {
             "DedicatedIpAutoWarmupEnabled": False,
             "EnforcementStatus": "HEALTHY",
-            "ProductionAccessEnabled": True,
+            "ProductionAccessEnabled": not self.sandbox,
             "SendingEnabled": True,
             "SendQuota": {
                 "Max24HourSend": float(self.daily),

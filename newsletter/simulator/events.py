@@ -1,40 +1,31 @@
-"""What SES would publish about each message, in SNS envelopes that are really signed.
+"""What SES publishes about each message: a topic's events, numbered in the order they are published.
 
-Events are a pure function of the record: nothing is stored, an event reads the same today and after a restart, and
-signing (a millisecond or so each) is done when somebody reads. Message order is kept; readers must not rely on it.
+Events are a pure function of the record (and of the time, for those that are late): nothing is stored, an event reads
+the same today and after a restart, and signing (a millisecond or so each) is done when somebody reads.
 """
 
 from __future__ import annotations
 
-import base64
+import heapq
 import json
-import uuid
-from collections.abc import Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
+from newsletter.simulator.fate import MACHINE, PERSON, Happening, happenings
+from newsletter.simulator.lists import TOPIC
+from newsletter.simulator.record import Accepted, Record, now
+from newsletter.simulator.sns import Envelope, Signer, stamp
 
-from newsletter.simulator.record import NOT_RENDERED, Accepted, now
+__all__ = ["TOPIC", "Events"]
 
-TOPIC = "arn:aws:sns:us-east-1:000000000000:newsletter-simulator"
 ACCOUNT = "000000000000"
-SUBJECT = "Amazon SES Email Event Notification"
 MOST = 1_000
 
-_KINDS = {
-    "delivered": ("Delivery",),
-    "bounced": ("Bounce",),
-    "suppressed": ("Bounce",),
-    "complained": ("Delivery", "Complaint"),
-    "auto-replied": ("Delivery", "Bounce"),
-    NOT_RENDERED: ("Rendering Failure",),
-}
 _BOUNCES = {
     "bounced": ("Permanent", "General", "5.1.1", "smtp; 550 5.1.1 user unknown"),
+    "soft-bounced": ("Transient", "MailboxFull", "4.2.2", "smtp; 452 4.2.2 mailbox full"),
     "suppressed": (
         "Permanent",
         "OnAccountSuppressionList",
@@ -45,85 +36,100 @@ _BOUNCES = {
 }
 
 
+@dataclass(frozen=True, order=True, slots=True)
+class _Late:
+    """An event that is not published yet."""
+
+    due: datetime
+    message: int
+    place: int
+    what: Happening
+
+
 class Events:
     """The topic: every event of the record, numbered from 1."""
 
-    def __init__(self, accepted: list[Accepted], data: Path) -> None:
-        self._accepted = accepted
-        self._folder = data / "sns"
-        self._index: list[tuple[int, str, int]] = []  # message, kind, recipient
+    def __init__(self, record: Record, data: Path, *, clock: Callable[[], datetime] = now) -> None:
+        self._record = record
+        self._clock = clock
+        self._ahead = timedelta()
+        self._index: list[tuple[int, Happening]] = []
         self._indexed = 0
-        self._key: rsa.RSAPrivateKey | None = None
-        self.certificate = b""
+        self._late: list[_Late] = []
+        self.signer = Signer(data / "sns")
 
-    def read(self, after: int, limit: int, url: str) -> tuple[list[dict[str, str]], int]:
+    def read(self, after: int, limit: int, url: str) -> tuple[list[Envelope], int]:
         """Signed envelopes numbered above `after`, and the number to ask from next time."""
-        self._index_new()
+        self.count()
         after = max(0, after)
         chosen = self._index[after : after + max(0, min(limit, MOST))]
         return [self._envelope(*entry, url=url) for entry in chosen], after + len(chosen)
 
-    def certificate_path(self) -> str:
-        """Where the certificate is served."""
-        self._load()
-        fingerprint = x509.load_pem_x509_certificate(self.certificate).fingerprint(hashes.SHA256()).hex()
-        return f"/SimpleNotificationService-{fingerprint[:32]}.pem"
+    def count(self) -> int:
+        """How many are published by now."""
+        accepted = self._record.accepted
+        for number in range(self._indexed, len(accepted)):
+            message = accepted[number]
+            at = datetime.fromisoformat(message.accepted_at) if self._late or message.plan is not None else None
+            if at is not None:
+                self._publish_late(at)
+            for place, one in enumerate(happenings(message)):
+                if one.delay and at is not None:
+                    heapq.heappush(self._late, _Late(at + timedelta(seconds=one.delay), number, place, one))
+                else:
+                    self._index.append((number, one))
+        self._indexed = len(accepted)
+        if self._late:
+            instant = self._clock() + self._ahead
+            self._publish_late(instant.replace(microsecond=instant.microsecond // 1000 * 1000))
+        return len(self._index)
 
-    def _index_new(self) -> None:
-        for number in range(self._indexed, len(self._accepted)):
-            self._index += [(number, *kind) for kind in _kinds(self._accepted[number])]
-        self._indexed = len(self._accepted)
+    def waiting(self) -> int:
+        """How many are on their way still."""
+        self.count()
+        return len(self._late)
 
-    def _envelope(self, number: int, kind: str, recipient: int, *, url: str) -> dict[str, str]:
-        message = self._accepted[number]
-        at = datetime.fromisoformat(message.accepted_at) + _after(kind)
-        envelope = {
-            "Type": "Notification",
-            "MessageId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{message.message_id}/{kind}/{recipient}")),
-            "TopicArn": TOPIC,
-            "Subject": SUBJECT,
-            "Message": json.dumps(event(message, kind, recipient)),
-            "Timestamp": _stamp(at),
-            "SignatureVersion": "2",
-        }
-        signed = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
-        text = "".join(f"{name}\n{envelope[name]}\n" for name in signed).encode()
-        key = self._load()
-        envelope["Signature"] = base64.b64encode(key.sign(text, padding.PKCS1v15(), hashes.SHA256())).decode()
-        envelope["SigningCertURL"] = url + self.certificate_path()
-        return envelope
+    def hurry(self, seconds: float) -> None:
+        """Let late events come as if so much more time had passed."""
+        self._ahead += timedelta(seconds=seconds)
 
-    def _load(self) -> rsa.RSAPrivateKey:
-        if self._key is None:
-            self._key, self.certificate = _key_and_certificate(self._folder)
-        return self._key
+    def of(self, message: Accepted) -> list[dict[str, object]]:
+        """The events of one message, whether they are published yet or not."""
+        return [self._event(message, one) for one in happenings(message)]
 
+    def _publish_late(self, until: datetime) -> None:
+        while self._late and self._late[0].due <= until:
+            due = heapq.heappop(self._late)
+            self._index.append((due.message, due.what))
 
-def _kinds(message: Accepted) -> Iterable[tuple[str, int]]:
-    if message.failure is None:
-        yield "Send", 0
-    for recipient, outcome in enumerate(message.outcomes):
-        for kind in _KINDS[outcome]:
-            yield kind, recipient
+    def _envelope(self, number: int, what: Happening, *, url: str) -> Envelope:
+        message = self._record.accepted[number]
+        identity = f"{message.message_id}/{what.kind}/{what.recipient}"
+        if what.kind in {"Open", "Click"}:
+            identity += f"/{what.after}/{what.link}"
+        said = json.dumps(self._event(message, what))
+        published = _when(message, what) + timedelta(seconds=what.delay)
+        return self.signer.notification(said, identity, published, url=url)
+
+    def _event(self, message: Accepted, what: Happening) -> dict[str, object]:
+        name, details = _details(message, what)
+        if what.kind == "Click" and what.link is not None and message.links is not None:
+            details["link"] = self._record.links[message.links][what.link]
+        return {"eventType": what.kind, "mail": _mail(message), name: details}
 
 
-def event(message: Accepted, kind: str, recipient: int) -> dict[str, object]:
-    """One event's record, as SES publishes it."""
-    name, details = _details(message, kind, recipient)
-    return {"eventType": kind, "mail": _mail(message), name: details}
-
-
-def _details(message: Accepted, kind: str, recipient: int) -> tuple[str, dict[str, object]]:
+def _details(message: Accepted, what: Happening) -> tuple[str, dict[str, object]]:
     """The kind's own member and what stands in it."""
+    kind, recipient = what.kind, what.recipient
     address = message.destination[recipient]
-    when = _stamp(datetime.fromisoformat(message.accepted_at) + _after(kind))
+    when = stamp(_when(message, what))
     feedback_id = f"{message.message_id.rpartition('-')[0]}-{recipient:06d}"
     if kind == "Send":
         return "send", {}
     if kind == "Delivery":
         return "delivery", {
             "timestamp": when,
-            "processingTimeMillis": _after(kind) // timedelta(milliseconds=1),
+            "processingTimeMillis": what.after,
             "recipients": [address],
             "smtpResponse": "250 2.6.0 Message received",
             "reportingMTA": "a1-1.smtp-out.amazonses.com",
@@ -149,6 +155,11 @@ def _details(message: Accepted, kind: str, recipient: int) -> tuple[str, dict[st
             "complaintFeedbackType": "abuse",
             "arrivalDate": when,
         }
+    if kind == "DeliveryDelay":
+        delayed = {"emailAddress": address, "status": "4.4.1", "diagnosticCode": "smtp; 421 4.4.1 try again later"}
+        return "deliveryDelay", {"timestamp": when, "delayType": "RecipientServerError", "delayedRecipients": [delayed]}
+    if kind in {"Open", "Click"}:
+        return kind.lower(), _fetched(what, when)
     return "failure", {"templateName": message.template or "", "errorMessage": message.failure or ""}
 
 
@@ -157,7 +168,7 @@ def _mail(message: Accepted) -> dict[str, object]:
     if message.configuration_set:
         tags["ses:configuration-set"] = [message.configuration_set]
     mail: dict[str, object] = {
-        "timestamp": _stamp(datetime.fromisoformat(message.accepted_at)),
+        "timestamp": stamp(datetime.fromisoformat(message.accepted_at)),
         "source": message.sender,
         "sendingAccountId": ACCOUNT,
         "messageId": message.message_id,
@@ -172,46 +183,12 @@ def _mail(message: Accepted) -> dict[str, object]:
     return mail
 
 
-def _after(kind: str) -> timedelta:
-    """How long after acceptance it happens: the same each time it is read."""
-    return timedelta(milliseconds={"Send": 0, "Delivery": 250, "Bounce": 300, "Complaint": 800}.get(kind, 100))
+def _fetched(what: Happening, when: str) -> dict[str, object]:
+    """Who fetched the picture or followed the link, as far as can be seen from there."""
+    agent, address = (MACHINE, "198.51.100.7") if what.by_machine else (PERSON, "203.0.113.20")
+    found: dict[str, object] = {"ipAddress": address, "timestamp": when, "userAgent": agent}
+    return found if what.kind == "Open" else {**found, "link": "", "linkTags": None}
 
 
-def _stamp(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _key_and_certificate(folder: Path) -> tuple[rsa.RSAPrivateKey, bytes]:
-    """The signing key and its self-signed certificate, made once and kept in one file with the events' data."""
-    file = folder / "signing.pem"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(".part")
-        beside.touch(mode=0o600)
-        beside.write_bytes(_new_pem())
-        beside.replace(file)
-    pem = file.read_bytes()
-    key = serialization.load_pem_private_key(pem, password=None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError("the simulator's signing key is not an RSA key")
-    return key, x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.PEM)
-
-
-def _new_pem() -> bytes:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Newsletter simulator, not Amazon")])
-    made = now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(made - timedelta(days=1))
-        .not_valid_after(made + timedelta(days=3650))
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return private + certificate.public_bytes(serialization.Encoding.PEM)
+def _when(message: Accepted, what: Happening) -> datetime:
+    return datetime.fromisoformat(message.accepted_at) + timedelta(milliseconds=what.after)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from newsletter.simulator.errors import SesError
-from newsletter.simulator.faults import raise_before_acceptance
 from newsletter.simulator.operations import SENDING
 from newsletter.simulator.shapes import Route, read_request, routes
 from newsletter.simulator.wire import Request, Response, as_json
@@ -23,12 +22,15 @@ def answer_ses(simulator: Simulator, request: Request) -> Response:
     ask = read_request(route.model, _body(request), labels=labels, query=request.query)
     if route.name not in SENDING:
         answer = simulator.ses.answer(route.name, ask)
-        return as_json({**answer, **simulator.faults.account} if route.name == "GetAccount" else answer)
-    fault = simulator.faults.next()
-    if fault and fault.do == "drop-before-accept":
+        return as_json(simulator.faults.answer(answer) if route.name == "GetAccount" else answer)
+    met = simulator.faults.next(route.name)
+    fault = met[0] if met else None
+    if fault and fault.do == "outage":
+        simulator.go_away(fault.seconds)
+    if fault and fault.do in {"outage", "drop-before-accept"}:
         return Response(0, drop=True)
-    raise_before_acceptance(fault)
-    response = as_json(simulator.ses.answer(route.name, ask, fault))
+    simulator.faults.refuse(fault)
+    response = as_json(simulator.ses.answer(route.name, ask, met))
     if fault and fault.do == "drop-after-accept":
         return replace(response, drop=True)
     return replace(response, delay=fault.seconds) if fault and fault.do == "slow" else response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,9 @@ from typing import Any
 
 from newsletter.simulator import compose, rules
 from newsletter.simulator.errors import bad_request
+from newsletter.simulator.lists import ConfigurationSets
 from newsletter.simulator.templates import Template, TemplateStore, merged
+from newsletter.simulator.tracking import NOTHING, Measured, html_of, measured, raw_without_marks, without_marks
 
 Ask = Mapping[str, Any]
 
@@ -23,7 +24,35 @@ def _never(message_id: str, at: datetime) -> bytes:
     raise AssertionError("an order must be rendered before it is kept")
 
 
+def _no_html() -> str:
+    return ""
+
+
 @dataclass(frozen=True)
+class Shelf:
+    """What an order may name: stored templates and configuration sets."""
+
+    templates: TemplateStore
+    sets: ConfigurationSets
+
+
+@dataclass(frozen=True)
+class Through:
+    """By which configuration set mail goes, which events that publishes (None without one), what may be measured."""
+
+    name: str | None
+    published: frozenset[str] | None
+    measures: Measured = NOTHING
+
+    @classmethod
+    def of(cls, ask: Ask, sets: ConfigurationSets) -> Through:
+        """Raises SesError for a set that does not exist."""
+        name = ask.get("ConfigurationSetName")
+        published = sets.types(name)
+        return cls(name, published, measured(ask, published))
+
+
+@dataclass(slots=True)
 class Order:
     """One message to accept."""
 
@@ -31,21 +60,22 @@ class Order:
     sender: str
     destination: list[str]
     tags: dict[str, str]
-    configuration_set: str | None
+    through: Through
     compose: Callable[[str, datetime], bytes] = _never  # the message for its id and time
+    html: Callable[[], str] = _no_html  # its HTML part, marks and all
     subject: str | None = None
     template: str | None = None
     failure: str | None = None  # why it was accepted and yet cannot be rendered
 
 
-def single(ask: Ask, templates: TemplateStore) -> Order:
+def single(ask: Ask, shelf: Shelf) -> Order:
     """What SendEmail orders. Raises SesError."""
     content = ask["Content"]
     kinds = [kind for kind in ("Simple", "Raw", "Template") if content.get(kind) is not None]
     if len(kinds) != 1:
         raise bad_request("Content must have exactly one of Simple, Raw and Template.")
     tags = rules.tags(ask.get("EmailTags") or ())
-    through = rules.configuration_set(ask.get("ConfigurationSetName"))
+    through = Through.of(ask, shelf.sets)
     if kinds == ["Raw"]:
         return _raw(ask, tags, through)
     sender, reply_to = sender_of(ask)
@@ -60,20 +90,37 @@ def single(ask: Ask, templates: TemplateStore) -> Order:
         headers=rules.headers(own.get("Headers") or ()),
     )
     if kinds == ["Simple"]:
-        letter = replace(letter, parts=_simple_parts(own))
-        return replace(order, compose=letter.message, subject=letter.parts["Subject"])
-    template, name = template_of(own, templates)
+        parts = _simple_parts(own)
+        written = _Written(letter, lambda: parts, through.measures.clicks)
+        return replace(order, compose=written.message, html=written.html, subject=parts["Subject"])
+    template, name = template_of(own, shelf.templates)
     data = data_of(own.get("TemplateData"))
-
-    def message(message_id: str, at: datetime) -> bytes:
-        return replace(letter, parts=template.render(data)).message(message_id, at)
-
-    return replace(order, template=name, compose=message, failure=template.missing(data))
+    written = _Written(letter, lambda: template.render(data), through.measures.clicks)
+    order = replace(order, compose=written.message, html=written.html)
+    return replace(order, template=name, failure=template.missing(data))
 
 
-def _raw(ask: Ask, tags: dict[str, str], through: str | None) -> Order:
+@dataclass(slots=True)
+class _Written:
+    """A message made of parts, which are rendered only if somebody looks at them."""
+
+    letter: compose.Letter
+    render: Callable[[], dict[str, str]]
+    clicks: bool  # are measured
+
+    def html(self) -> str:
+        return self.render().get("Html", "")
+
+    def message(self, message_id: str, at: datetime) -> bytes:
+        parts = self.render()
+        if self.clicks and "Html" in parts:
+            parts = {**parts, "Html": without_marks(parts["Html"])}
+        return replace(self.letter, parts=parts).message(message_id, at)
+
+
+def _raw(ask: Ask, tags: dict[str, str], through: Through) -> Order:
     try:
-        data = base64.b64decode(ask["Content"]["Raw"]["Data"], validate=True)
+        data = binascii.a2b_base64(ask["Content"]["Raw"]["Data"], strict_mode=True)
     except (binascii.Error, ValueError):
         raise bad_request("Content.Raw.Data is not base64.") from None
     headers = rules.raw_headers(data)
@@ -87,9 +134,19 @@ def _raw(ask: Ask, tags: dict[str, str], through: str | None) -> Order:
         given = {"ToAddresses": [address for _, address in getaddresses(written)]}
 
     def stamped(message_id: str, at: datetime) -> bytes:
-        return compose.restamped(data, message_id, at)
+        seen = raw_without_marks(data) if through.measures.clicks else data
+        return compose.restamped(seen, message_id, at)
 
-    return Order("SendEmail", sender, rules.destination(given), tags, through, stamped, subject=headers.get("subject"))
+    return Order(
+        "SendEmail",
+        sender,
+        rules.destination(given),
+        tags,
+        through,
+        stamped,
+        html=lambda: html_of(data),
+        subject=headers.get("subject"),
+    )
 
 
 @dataclass(frozen=True)
@@ -102,18 +159,15 @@ class Bulk:
     letter: compose.Letter
 
     @classmethod
-    def of(cls, ask: Ask, templates: TemplateStore) -> Bulk:
+    def of(cls, ask: Ask, shelf: Shelf) -> Bulk:
         """Raises SesError, for the whole call."""
         own = ask["DefaultContent"].get("Template")
         if own is None:
             raise bad_request("DefaultContent must have a Template.")
         no_attachments(own)
         sender, reply_to = sender_of(ask)
-        through, tags = (
-            rules.configuration_set(ask.get("ConfigurationSetName")),
-            rules.tags(ask.get("DefaultEmailTags") or ()),
-        )
-        template, name = template_of(own, templates)
+        through, tags = Through.of(ask, shelf.sets), rules.tags(ask.get("DefaultEmailTags") or ())
+        template, name = template_of(own, shelf.templates)
         letter = compose.Letter(sender=sender, reply_to=reply_to, headers=rules.headers(own.get("Headers") or ()))
         base = Order("SendBulkEmail", sender, [], tags, through, template=name)
         return cls(base, template, data_of(own.get("TemplateData")), letter)
@@ -126,17 +180,18 @@ class Bulk:
         headers = rules.replaced(self.letter.headers, rules.headers(entry.get("ReplacementHeaders") or ()))
         to, cc = given.get("ToAddresses") or (), given.get("CcAddresses") or ()
 
-        def message(message_id: str, at: datetime) -> bytes:
-            letter = replace(self.letter, to=to, cc=cc, headers=headers, parts=template.render(data))
-            return letter.message(message_id, at)
+        def letter() -> _Written:
+            own = replace(self.letter, to=to, cc=cc, headers=headers)
+            return _Written(own, lambda: template.render(data), base.through.measures.clicks)
 
         return Order(
             base.operation,
             base.sender,
             rules.destination(given),
             {**base.tags, **rules.tags(entry.get("ReplacementTags") or ())},
-            base.configuration_set,
-            message,
+            base.through,
+            lambda message_id, at: letter().message(message_id, at),
+            lambda: letter().html(),
             template=base.template,
             failure=template.missing(data),
         )

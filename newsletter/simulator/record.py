@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from newsletter.errors import NewsletterError
 
@@ -38,7 +39,7 @@ def outcome_of(address: str) -> str:
     return _MAILBOXES.get(address.lower().partition("@")[0].partition("+")[0], DELIVERED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
     """One message SES took: it has a message id, whatever becomes of it."""
 
@@ -54,6 +55,9 @@ class Accepted:
     failure: str | None = None  # why it was not rendered
     template: str | None = None
     eml: str | None = None  # relative to the data folder
+    tracking: str | None = None  # opens | clicks | both; None: nothing is measured
+    links: int | None = None  # which of the record's sets of links is measured
+    plan: list[list[Any]] | None = None  # its events, where they are not the usual ones: see fate.py
 
 
 def new_message_id(at: datetime) -> str:
@@ -74,6 +78,11 @@ class Record:
         self._file = path.open("ab+")
         _lock(self._file.fileno(), data)
         self.accepted: list[Accepted] = self._read(path)
+        self._places: dict[str, int] = {}
+        self._links_path = data / "links.jsonl"
+        written = self._links_path.read_bytes().splitlines() if self._links_path.exists() else []
+        self.links = [tuple(json.loads(line)) for line in written]
+        self._numbers = {links: number for number, links in enumerate(self.links)}
 
     @property
     def keeps_messages(self) -> bool:
@@ -84,9 +93,26 @@ class Record:
         (self._folder / f"{message_id}.eml").write_bytes(data)
         return f"messages/{message_id}.eml"
 
+    def link_set(self, links: tuple[str, ...]) -> int:
+        """The number of a set of links: an issue's readers share a few."""
+        known = self._numbers.get(links)
+        if known is None:
+            known = self._numbers[links] = len(self.links)
+            with self._links_path.open("a") as file:
+                file.write(json.dumps(links) + "\n")
+            self.links.append(links)
+        return known
+
+    def find(self, message_id: str) -> Accepted | None:
+        """A message by its id."""
+        for number in range(len(self._places), len(self.accepted)):
+            self._places[self.accepted[number].message_id] = number
+        place = self._places.get(message_id)
+        return self.accepted[place] if place is not None else None
+
     def add(self, messages: Sequence[Accepted]) -> None:
         """Write down what one request made us accept, before it is answered."""
-        self._file.write("".join(json.dumps(as_json(message)) + "\n" for message in messages).encode())
+        self._file.write("".join(map(_line, messages)).encode())
         self._file.flush()
         self.accepted.extend(messages)
 
@@ -104,6 +130,14 @@ class Record:
 def as_json(message: Accepted) -> dict[str, object]:
     """The message as JSON holds it (dataclasses.asdict copies deeply, which costs more than all else here)."""
     return {name: getattr(message, name) for name in Accepted.__slots__}
+
+
+def _line(message: Accepted) -> str:
+    """A line of the record; what is not said of a message is left out."""
+    return _ENCODE({name: value for name in Accepted.__slots__ if (value := getattr(message, name)) is not None}) + "\n"
+
+
+_ENCODE = json.JSONEncoder(check_circular=False).encode
 
 
 def now() -> datetime:

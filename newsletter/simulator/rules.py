@@ -17,7 +17,6 @@ MAX_LINE = 1000  # with CR LF
 
 _BARE = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}")
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,256}")
-_SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BANNED = re.compile(
     "bcc|cc|content-disposition|content-type|date|from|message-id|mime-version|reply-to|return-path|subject|to"
 )
@@ -86,13 +85,6 @@ def tags(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
     if len(found) != len(given):
         raise bad_request("Duplicate tag name.")
     return found
-
-
-def configuration_set(name: str | None) -> str | None:
-    """Any well-formed name exists here. Raises SesError."""
-    if name is not None and not _SET_NAME.fullmatch(name):
-        raise SesError("NotFoundException", f"Configuration set {name[:80]} does not exist.")
-    return name
 
 
 def raw_headers(data: bytes) -> dict[str, str]:

@@ -69,9 +69,15 @@ def read_request(
             given[name] = labels[wire_name]
         elif location == "querystring" and wire_name in query:
             text = query[wire_name]
-            given[name] = int(text) if member.type_name == "integer" and text.isdecimal() else text
+            given[name] = _from_query(text, member.type_name)
     checker(shape)(given, "")
     return given
+
+
+def _from_query(text: str, kind: str) -> object:
+    if kind == "list":
+        return text.split(",")
+    return int(text) if kind == "integer" and text.isdecimal() else text
 
 
 _checkers: dict[int, Check] = {}

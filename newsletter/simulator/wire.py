@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
         del self._buffer[: head.length]
         target = urlsplit(head.target)
         peer = self._transport.get_extra_info("peername")
-        query = dict(parse_qsl(target.query, keep_blank_values=True))
+        query = _query(target.query) if target.query else {}
         return Request(head.method, unquote(target.path), query, head.headers, body, peer[0] if peer else "")
 
     def _answer(self, response: Response, *, close: bool) -> None:
@@ -143,6 +143,14 @@ class Connection(asyncio.Protocol):
         self._busy = False
         if response.delay:
             self._go_on()
+
+
+def _query(text: str) -> dict[str, str]:
+    """The values by name; those of a name given several times are joined by commas."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
 
 
 def _head(data: bytes) -> _Head:

@@ -6,8 +6,7 @@ there. Here the statement is compiled once, and each distinct moment is turned i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from sqlalchemy import Connection, Table
 from newsletter.store.tables import Instant
 from newsletter.store.upsert import insert_into
 
-_PAGES_KIB = -65_536  # negative: in KiB, not in pages
+_ROOMY_KIB, _USUAL_KIB = 65_536, 2_000
 
 
 def insert_many(
@@ -49,18 +48,19 @@ def insert_many(
     connection.exec_driver_sql(str(compiled), written)
 
 
-@contextmanager
-def roomy(connection: Connection) -> Iterator[None]:
-    """SQLite keeps 2 MB of pages: too few for indexes of keyed hashes, whose entries lie anywhere. Here it keeps 64."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    before = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
-    connection.exec_driver_sql(f"PRAGMA cache_size = {_PAGES_KIB}")
-    try:
-        yield
-    finally:
-        connection.exec_driver_sql(f"PRAGMA cache_size = {int(before)}")
+def roomy(connection: Connection) -> None:
+    """SQLite keeps 2 MB of pages: too few for indexes of keyed hashes, whose entries lie anywhere. Now it keeps 64."""
+    _keep_pages(connection, _ROOMY_KIB)
+
+
+def usual(connection: Connection) -> None:
+    """After all the transactions for which it was to be roomy."""
+    _keep_pages(connection, _USUAL_KIB)
+
+
+def _keep_pages(connection: Connection, kib: int) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{kib}")  # negative: in KiB, not in pages
 
 
 class _Moments(dict[datetime, Any]):

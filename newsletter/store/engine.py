@@ -2,13 +2,14 @@
 
 Two doors: `read()` for queries, `write()` for changes. A write takes the one write lock at its start (BEGIN IMMEDIATE,
 or an advisory lock), so two writers queue up instead of failing half-way, what one reads before it writes is still true
-when it writes, and nothing is open across a network call because each is a `with` block.
+when it writes, and nothing is open across a network call because each is a `with` block. Dispatch, of which PostgreSQL
+may see many at once, goes in by `write(alone=False)` and locks the rows it means to change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,6 +22,12 @@ from newsletter.store.trouble import in_words, shown
 
 BUSY_TIMEOUT_MS = 30_000
 _WRITE_LOCK = 7_238_511  # any number that is always the same: PostgreSQL's advisory locks are named by numbers
+# A process that is frozen in the midst of it must not keep the others waiting: its transaction is broken off.
+_BESIDE = text("SET LOCAL idle_in_transaction_session_timeout = 5000")
+_ALONE = text(
+    f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true),"
+    f" pg_advisory_xact_lock({_WRITE_LOCK})"
+)
 
 
 class Store:
@@ -50,15 +57,18 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self, *, keep: bool = True) -> Iterator[Connection]:
+    def write(self, *, keep: bool = True, alone: bool = True) -> Iterator[Connection]:
         """A transaction that holds the write lock from its start; it commits, or on an error leaves no trace.
 
-        Without `keep` it never leaves one: a rehearsal, in which all is as it would be.
+        Without `keep` it never leaves one: a rehearsal, in which all is as it would be. Without `alone` PostgreSQL lets
+        others write beside it: what must not change meanwhile has to be locked by row. SQLite has one lock for all.
         """
-        with self._errors_for_people(), self._my_turn(), self.engine.connect() as connection:
+        alone = alone or not self.is_postgresql
+        turn = self._my_turn() if alone else nullcontext()
+        with self._errors_for_people(), turn, self.engine.connect() as connection:
             with connection.execution_options(write=True).begin() as transaction:
                 if self.is_postgresql:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITE_LOCK})
+                    connection.execute(_ALONE if alone else _BESIDE)
                 yield connection
                 if not keep:
                     transaction.rollback()

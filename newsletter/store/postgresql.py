@@ -35,3 +35,9 @@ def postgresql_engine(url: URL, *, wait_ms: int) -> Engine:
         connection.adapters.register_dumper(str, _Text)
 
     return engine
+
+
+def driver_arguments(engine: Engine) -> dict[str, Any]:
+    """What psycopg itself needs to connect to the same database."""
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    return {**arguments, "connect_timeout": _CONNECT_SECONDS}

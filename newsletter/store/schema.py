@@ -15,7 +15,7 @@ from newsletter.store.engine import Store
 if TYPE_CHECKING:
     from alembic.config import Config
 
-VERSION = "0003"  # the newest migration in migrations/versions; a test holds the two together
+VERSION = "0004"  # the newest migration in migrations/versions; a test holds the two together
 
 
 def upgrade(store: Store) -> None:

@@ -278,6 +278,68 @@ feed_entries = Table(
     Column("pulled_at", Instant, nullable=False),
 )
 
+# The index of the library: what the files in issues/ said when they were last looked at. A cache, one part for each
+# `issues/` folder that uses this database (a tree): dropping a tree changes no answer. The words that stories are
+# found by lie beside it in `library_words`, each database in its own way (store/fulltext.py).
+library_trees = Table(
+    "library_trees",
+    metadata,
+    Column("tree", String(32), primary_key=True),  # the machine and the folder, hashed
+    Column("used_on", Date, nullable=False),
+)
+
+library_issues = Table(
+    "library_issues",
+    metadata,
+    Column("tree", String(32), primary_key=True),
+    Column("issue", Text, primary_key=True),
+    Column("stamp", Text, nullable=False),  # of its issue.toml: size, times, inode; "" when it must be read again
+    Column("sha256", String(64), nullable=False),
+    Column("newsletter", Text),  # NULL, as the date, where no glance tells
+    Column("date", Date),
+    Column("subject", Text, nullable=False),
+    Column("selects", Boolean, nullable=False),  # whether a block chooses stories by a query
+    Column("data", Text, nullable=False),  # JSON
+    Column("problem", Text),  # why it cannot be used
+)
+
+library_stories = Table(
+    "library_stories",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tree", String(32), nullable=False),
+    Column("story", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("stamp", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("day", Date),  # its own date, where it has one
+    Column("data", Text, nullable=False),  # JSON
+    Column("problem", Text),
+    UniqueConstraint("tree", "story"),
+    Index("ix_library_stories_folder", "tree", "folder"),
+)
+
+# What the files name: a story its tags and questions, an issue its stories.
+library_names = Table(
+    "library_names",
+    metadata,
+    Column("tree", String(32), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("name", String(210), primary_key=True),
+    Column("file", Text, primary_key=True),  # a story or an issue
+    Index("ix_library_names_file", "tree", "file"),
+)
+
+# Which stories a build that went out carried, by its manifest; the story "" says that the build has been looked at.
+library_builds = Table(
+    "library_builds",
+    metadata,
+    Column("story", String(210), primary_key=True),
+    Column("build", String(64), primary_key=True),
+    Index("ix_library_builds_build", "build"),
+)
+
 # -- rendering --------------------------------------------------------------------------------------------------------
 
 builds = Table(

@@ -18,6 +18,7 @@ _FULL = "{url} cannot be written: {said}."
 # The first entry whose code the error's code begins with decides.
 _CODES = {
     "08": _AWAY,
+    "25P03": _AWAY,  # this process was stopped in the midst of a transaction
     "25006": _FULL,  # a standby, or a database set to be read only
     "40": _BUSY,
     "42501": "{url} does not allow this: {said}. Let the user of [store] url own the database.",

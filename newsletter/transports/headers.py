@@ -16,7 +16,7 @@ FOLD = "\r\n "  # between encoded words in a MIME message
 MAX_LINE = 998  # RFC 5322, without CR LF
 MAX_ADDRESS = 320
 
-_NAME = re.compile(r"[!-9;-@A-~]{1,126}")
+_NAME = re.compile(r"(?!\.)[!-9;-@A-~]{1,126}")  # a line that begins with a dot means something in SMTP
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PRINTABLE = re.compile(r"[ -~]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/^_`{|}~-]+)*")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,9 +24,10 @@ from botocore.session import Session
 from newsletter.config import SesSettings
 from newsletter.errors import Refused
 from newsletter.transports import headers, ses_errors
-from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Verdict
+from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Tracking, Verdict
 from newsletter.transports.mime import CompiledMail, compiled_mail
-from newsletter.transports.ses_bulk import NamedValue, bulk_template
+from newsletter.transports.ses_bulk import BulkTemplate, NamedValue, bulk_template
+from newsletter.transports.ses_tracking import fit_to_measure, stated
 from newsletter.transports.ses_wire import SesWire
 
 CONNECT_TIMEOUT = 5
@@ -67,6 +70,8 @@ class SesTransport:
         usual = f"email.{settings.region}.amazonaws.com"
         self.scope = f"ses:{settings.region}" + ("" if endpoint.netloc == usual else f":{endpoint.netloc}")
         self._last_quota: Quota | None = None
+        self._stored: set[str] = set()  # templates SES has, by name
+        self._storing = Lock()
 
     def quota(self) -> Quota:
         """What SES allows this account now. Raises Refused when it may not send, or cannot be asked."""
@@ -86,10 +91,13 @@ class SesTransport:
 
     def prepare(self, mail: Mail) -> None:
         """Compose once; in bulk mode store the template. Raises Refused."""
+        mail = self._as_measured(mail)
         if self._settings.mode == "raw":
             compiled_mail(mail)
-            return
-        template = bulk_template(mail)
+        else:
+            self._store(bulk_template(mail))
+
+    def _store(self, template: BulkTemplate) -> None:
         wanted = {"TemplateName": template.name, "TemplateContent": dict(template.content)}
         try:
             try:
@@ -102,10 +110,27 @@ class SesTransport:
         except (BotoCoreError, ClientError) as error:
             reason = ses_errors.of_exception(error).reason
             raise Refused(f"Amazon SES does not store the template {template.name}: {reason}") from None
+        self._stored.add(template.name)
+
+    def _template(self, mail: Mail) -> BulkTemplate:
+        """The mail's template; one whose links are measured is stored when the first reader wants it."""
+        template = bulk_template(mail)
+        if mail.tracking.clicks and template.name not in self._stored:
+            with self._storing:
+                if template.name not in self._stored:
+                    self._store(template)
+        return template
+
+    def _as_measured(self, mail: Mail) -> Mail:
+        """What is not heard of is not measured: only a configuration set tells of opens and clicks."""
+        if mail.tracking is not Tracking.NONE and not self._settings.configuration_set:
+            mail = replace(mail, tracking=Tracking.NONE)
+        return fit_to_measure(mail)
 
     def hand_over(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Answer]:
         """One answer for each recipient, in order. Each recipient is on the wire at most once."""
         try:
+            mail = self._as_measured(mail)
             if self._settings.mode == "raw":
                 return self._raw(mail, compiled_mail(mail), recipients)
             return self._bulk(mail, recipients)
@@ -134,7 +159,7 @@ class SesTransport:
             return Answer(Verdict.REFUSED, reason=f"The message is {len(data):,} bytes; SES takes {MAX_MESSAGE:,}.")
         try:
             sent = self._sending.send_raw(
-                mail.from_address, recipient.address, data, tags=tags, through=self._through()
+                mail.from_address, recipient.address, data, tags=tags, through=self._through(mail)
             )
         except (BotoCoreError, ClientError) as error:
             return ses_errors.of_exception(error)
@@ -145,7 +170,7 @@ class SesTransport:
     def _bulk(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Answer]:
         if len(recipients) > self.batch_size:
             raise Refused(f"SES takes {self.batch_size} recipients in one call, not {len(recipients)}.")
-        template = bulk_template(mail)
+        template = self._template(mail)
         entries: list[dict[str, object]] = []
         answers: list[Answer | None] = []  # None: the reader is in the call
         for recipient in recipients:
@@ -166,7 +191,7 @@ class SesTransport:
             "ReplyToAddresses": [template.reply_to] if template.reply_to else [],
             "DefaultContent": {"Template": content},
             "BulkEmailEntries": entries,
-            **self._through(),
+            **self._through(mail),
         }
         called = iter(self._bulk_call(request, len(entries)))
         return [answer or next(called) for answer in answers]
@@ -186,9 +211,10 @@ class SesTransport:
         headers.plain_address(recipient.address)
         return [{"Name": "delivery", "Value": recipient.tag}]
 
-    def _through(self) -> dict[str, str]:
+    def _through(self, mail: Mail) -> dict[str, object]:
+        """Which configuration set, and what may be measured, whatever the set, the address or the account says."""
         name = self._settings.configuration_set
-        return {"ConfigurationSetName": name} if name else {}
+        return {**({"ConfigurationSetName": name} if name else {}), **stated(mail.tracking)}
 
     def _quota_of(self, account: dict[str, Any]) -> Quota:
         if account.get("EnforcementStatus") == "SHUTDOWN" or not account.get("SendingEnabled", False):

@@ -74,7 +74,7 @@ class SesWire:
             else urllib3.PoolManager(**how)
         )
 
-    def send_raw(self, sender: str, address: str, data: bytes, *, tags: object, through: Mapping[str, str]) -> str:
+    def send_raw(self, sender: str, address: str, data: bytes, *, tags: object, through: Mapping[str, object]) -> str:
         """SendEmail with a whole MIME message; its message id, "" when the answer names none."""
         said = {"FromEmailAddress": sender, "Destination": {"ToAddresses": [address]}, "EmailTags": tags, **through}
         # A hundred kilobytes of base64 need no escaping: they are put in behind the rest.

@@ -65,7 +65,7 @@ BAD_ROWS: dict[str, list[tuple[int, str, str]]] = {
     ],
     "addresses": [
         (2, "alice", "An email address must have an @-sign."),
-        (3, "jürgen@example.com", "Amazon SES cannot take letters beyond ASCII before the @ (found “ü”)."),
+        (3, "jürgen@example.com", "Mail cannot reach an address with “ü” before the @: only a to z, digits and signs."),
         (
             4,
             "Alice <alice@example.com>",

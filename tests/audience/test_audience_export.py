@@ -5,14 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import stat
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from newsletter.app import open_app
 from newsletter.audience import export as export_module
+from newsletter.audience import ledger
+from newsletter.audience.consent import Suppressed
 from newsletter.audience.export import COLUMNS, export_readers, members_of, new_file
+from newsletter.audience.pausing import pause
+from newsletter.audience.suppression import suppress
+from newsletter.audience.undo import undo_import
 from newsletter.errors import InputError, Refused
 from newsletter.store.tables import subscribers, subscriptions
 
@@ -155,3 +162,55 @@ def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         with new_file(tmp_path / "nowhere" / "readers.csv"):
             pass
+
+
+HISTORIES = """\
+email,first_name,status,basis,date,expires,ground
+paula@example.com,Paula,,express,2024-09-01,,
+eddi@example.com,,,soft-opt-in,2024-01-01,2024-06-01,
+max@example.com,,,express,2024-09-01,,
+rita@example.com,Rita,,express,2024-09-01,,
+uma@example.com,,unsubscribed,,2024-09-02,,
+clara@example.com,,complained,,2024-09-02,,
+mona@example.com,,suppressed,,2024-09-02,,
+iris@example.com,,,implied,2024-09-06,2025-01-01,purchase
+"""
+
+
+def test_an_export_can_be_imported_elsewhere_and_says_the_same_or_brings_nobody(
+    newsroom: Any, make_workspace: Any, tmp_path: Path
+) -> None:
+    """A pause goes along; whom nothing allowed to be mailed is skipped with a reason, which is no mistake."""
+    newsroom.imports(CAST)
+    newsroom.imports(HISTORIES)
+    app, nora = newsroom.app, ("h1:0", "nora@example.com", ledger.Profile())
+    with app.store.write() as connection:
+        ids = ledger.find_subscribers(connection, [newsroom.hash(f"{name}@example.com") for name in ("paula", "max")])
+        paula, moved = ids[newsroom.hash("paula@example.com")], newsroom.hash("max@example.com")
+        assert pause(
+            connection, paula.id, "daily", until=date(2024, 11, 1), zone=newsroom.settings.zone, now=newsroom.now
+        )
+        suppress(connection, moved, reason=Suppressed.MOVED, source="moved", at=newsroom.now)
+        unasked = ledger.add_subscribers(connection, [nora], now=newsroom.now)
+        ledger.list_for(connection, "daily", list(unasked.values()), now=newsroom.now)
+    file = tmp_path / "export.csv"
+    with new_file(file) as out:
+        export_readers(app.store, out, newsletters={"daily": newsroom.settings}, at=newsroom.now)
+    other = type(newsroom)(open_app(make_workspace(name="other"), now=app.now), tmp_path)
+    report = other.imports(file, source=None, basis=None)
+    assert (report.refused, report.blocked, report.skipped, report.new) == (0, 0, 3, 10)
+    assert {kind: tally.samples[0].reason for kind, tally in report.by_reason["skipped"].items()} == {
+        "expired": "her consent had run out; only she can renew it.",
+        "no-consent": "nothing she agreed to was on record.",
+        "suppressed-moved": "the address was no longer the reader's.",
+    }
+    before = {row["email"]: row for row in export(newsroom)}
+    after = {row["email"]: row for row in export(other)}
+    gone = {"eddi@example.com", "max@example.com", "nora@example.com"}
+    assert before.keys() - after.keys() == gone
+    same = ("status", "first_name", "lang", "paused_until")
+    assert [[after[email][c] for c in same] for email in after] == [[before[email][c] for c in same] for email in after]
+    assert after["paula@example.com"]["status"] == "paused"
+    assert other.imports(file, source=None, basis=None).counts["unchanged"] == 10
+    assert undo_import(other.app.store, report.batch, actor="editor", now=newsroom.now).kept == 0
+    other.app.store.close()

@@ -207,14 +207,6 @@ def test_a_dry_run_tells_of_the_good_rows_even_when_others_refuse_the_file(newsr
     assert tally(newsroom.imports(file, partial=True)) == tally(dry)
 
 
-def test_a_failure_half_way_leaves_no_trace(newsroom: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module, "CHUNK", 2)
-    monkeypatch.setattr(import_module.ImportReport, "add", lambda _report, outcomes: {2: None}[len(outcomes)])
-    with pytest.raises(KeyError):
-        newsroom.imports("email\nalice@example.com\nbob@example.com\ncarol@example.com\n")
-    assert stored(newsroom) == [0, 0, 0, 0]
-
-
 @pytest.mark.parametrize(
     ("file", "options"),
     [

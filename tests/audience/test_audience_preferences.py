@@ -150,7 +150,7 @@ def test_an_erased_reader_has_no_preferences_and_changes_nothing(room: Any) -> N
         connection.execute(subscribers.update().values(address=None, erased_at=room.now))
     before = entries(room)
     turn(room.app.store, room.app.workspace, person, {"daily": True})
-    set_profile(room.app.store, person.subscriber_id, first_name="X", lang="", newsletters={})
+    set_profile(room.app.store, room.app.workspace, person, first_name="X", lang="")
     owe_private_link(room.app.store, person.subscriber_id, "daily", now=room.now)
     assert entries(room) == before
     with room.app.store.read() as connection:
@@ -210,8 +210,7 @@ def test_who_is_out_has_nothing_to_pause(room: Any) -> None:
 
 
 def names(room: Any, first_name: str, lang: str = "") -> Any:
-    known = room.app.settings.newsletters
-    set_profile(room.app.store, id_of(room), first_name=first_name, lang=lang, newsletters=known)
+    set_profile(room.app.store, room.app.workspace, alice(room), first_name=first_name, lang=lang)
     with room.app.store.read() as connection:
         return connection.execute(select(subscribers.c.first_name, subscribers.c.lang)).one()
 
@@ -238,10 +237,10 @@ def test_only_a_language_on_offer_can_be_chosen(room: Any) -> None:
 
 def test_what_a_form_does_not_hold_stays_as_it_is(room: Any) -> None:
     names(room, "Zoë", "en")
-    set_profile(room.app.store, id_of(room), newsletters=room.app.settings.newsletters, lang="")
+    set_profile(room.app.store, room.app.workspace, alice(room), lang="")
     with room.app.store.read() as connection:
         assert connection.execute(select(subscribers.c.first_name, subscribers.c.lang)).one() == ("Zoë", None)
-    set_profile(room.app.store, id_of(room), newsletters={}, first_name="")
+    set_profile(room.app.store, room.app.workspace, alice(room), first_name="")
     with room.app.store.read() as connection:
         assert connection.scalar(select(subscribers.c.first_name)) is None
 
@@ -424,7 +423,7 @@ def test_no_table_that_names_readers_is_missing_from_my_data() -> None:
     about = {t.name for t in metadata.tables.values() if {"subscriber_id", "address_hash"} & set(t.c.keys())}
     assert about == {
         "subscribers", "subscriptions", "consent", "suppressions", "suppression_lifts", "proofs", "signups",
-        "votes", "deliveries", "service_mails", "events",
+        "votes", "deliveries", "service_mails", "events", "tracked", "test_mails",
     }  # fmt: skip
 
 

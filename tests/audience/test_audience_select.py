@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from newsletter.app import App
 from newsletter.audience import ledger
 from newsletter.audience.consent import (
+    EVERYWHERE,
     Basis,
     Entry,
     Event,
@@ -39,7 +40,7 @@ NOW = datetime(2024, 8, 31, 10, 30, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
 INQUIRY, PURCHASE = months_before(NOW, 6), months_before(NOW, 24)
 JURISDICTIONS = ("gdpr", "uk", "germany", "can-spam", "casl")
-KEPT, UNDONE = 1, 2  # the batches an entry may belong to
+KEPT, UNDONE, UNDER_WAY = 1, 2, 3  # the batches an entry may belong to
 POLICIES = (
     PolicySettings(version="1", effective=date(2023, 1, 1), change="notice", summary="First."),
     PolicySettings(version="2", effective=date(2024, 8, 31), change="reconsent", summary="From midnight in New York."),
@@ -59,7 +60,7 @@ class Reader:
 
     @property
     def counted(self) -> list[Entry]:
-        return [entry for entry in self.history if entry.batch_id != UNDONE]
+        return [entry for entry in self.history if entry.batch_id not in (UNDONE, UNDER_WAY)]
 
 
 AROUND = [NOW, NOW - timedelta(days=900)] + [term + n * TICK for term in (INQUIRY, PURCHASE) for n in (-1, 0, 1)]
@@ -70,7 +71,7 @@ CHOICES = {
     "ground": [None, *(ground.value for ground in Ground), "a fair"],
     "jurisdiction": [*JURISDICTIONS, "gdpr", "atlantis", "none"],
     "policy_version": [None, "1", "2", "3", "4", "lost"],
-    "batch_id": [None, None, KEPT, UNDONE],
+    "batch_id": [None, None, KEPT, UNDONE, UNDER_WAY],
 }
 PAUSES = [None, None, NOW - TICK, NOW, NOW + TICK]
 SCOPES = ["*", "daily", "weekly"]
@@ -120,9 +121,10 @@ def store(app: App) -> Store:
 def settle(connection: Connection, readers: Sequence[Reader], purpose: Purpose = Purpose.SEND) -> list[int]:
     """Write the readers into a store that is theirs alone, their entries mixed in time. Gives their ids in order."""
     batch = {"newsletter": "daily", "file_name": "a.csv", "file_sha256": "", "source": "", "actor": "", "at": NOW}
-    batches = [{**batch, "id": number, "counts": "{}"} for number in (KEPT, UNDONE)]
+    batches = [{**batch, "id": number, "counts": "{}"} for number in (KEPT, UNDONE, UNDER_WAY)]
     connection.execute(insert(import_batches), batches)
-    connection.execute(update(import_batches).where(import_batches.c.id == UNDONE).values(undone_at=NOW))
+    connection.execute(update(import_batches).where(import_batches.c.id != KEPT).values(undone_at=NOW))
+    connection.execute(update(import_batches).where(import_batches.c.id == UNDONE).values(undone_by="ann"))
     hashes = [f"h1:{number}" for number in range(len(readers))]
     people = [(hashed, f"reader{number}@example.com", Profile()) for number, hashed in enumerate(hashes)]
     by_hash = ledger.add_subscribers(connection, people, now=NOW)
@@ -134,6 +136,8 @@ def settle(connection: Connection, readers: Sequence[Reader], purpose: Purpose =
     ledger.record(connection, "daily", mixed, now=NOW, purpose=purpose)
     gone = Entry(Event.WITHDRAWN, NOW, "x", "x", "uk")
     ledger.record(connection, "weekly", [(found, gone) for found in ids], now=NOW, purpose=purpose)
+    early = Suppression(Suppressed.COMPLAINT, EVERYWHERE, "a file", NOW)  # of an import that may yet fail
+    suppress_many(connection, [(hashed, early) for hashed in hashes[::3]], batch_id=UNDER_WAY)
     suppress_many(connection, [(h, s) for h, reader in zip(hashes, readers, strict=True) for s in reader.suppressions])
     for until in {reader.paused_until for reader in readers}:
         paused = [found for found, reader in zip(ids, readers, strict=True) if reader.paused_until == until]
@@ -242,9 +246,11 @@ def test_everyone_with_a_subscription_has_exactly_one_row_and_nobody_else(
     with store.read() as connection:
         ids = settle(connection, [Reader(()) for _ in range(7)])
         extra = ledger.add_subscribers(connection, [("h1:stranger", "stranger@example.com", Profile())], now=NOW)
+        coming = ledger.add_subscribers(connection, [("h1:coming", "coming@example.com", Profile())], now=NOW)
+        ledger.list_for(connection, "daily", list(coming.values()), now=NOW, batch_id=UNDER_WAY)
         rows = connection.execute(verdicts("daily", settings_for(), NOW)).all()
         assert sorted(row.subscriber_id for row in rows) == sorted(ids)
-        only = [*ids[:2], extra["h1:stranger"]]
+        only = [*ids[:2], extra["h1:stranger"], coming["h1:coming"]]
         asked = connection.execute(verdicts("daily", settings_for(), NOW, subscriber_ids=only)).all()
         assert sorted(row.subscriber_id for row in asked) == sorted(ids[:2])
         query = select(subscriptions.c.subscriber_id).where(subscriptions.c.subscriber_id > ids[4])

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
+from typer.testing import CliRunner
 
+from newsletter.audience import ledger
 from newsletter.audience.claims import Effect
 from newsletter.audience.consent import Basis
 from newsletter.audience.subscribers import Shown, add_subscriber, show_subscriber
+from newsletter.audience.undo import undo_import
+from newsletter.cli.root import cli
 from newsletter.errors import InputError, NotFound, Refused
+from newsletter.store.tables import subscribers
 
 
 def add(newsroom: Any, address: str, **changed: Any) -> Effect:
@@ -58,3 +64,25 @@ def test_what_cannot_be_used_is_named(newsroom: Any) -> None:
         add(newsroom, "alice@example.com", first_name="Alice\r\nBcc: x")
     with pytest.raises(NotFound, match=r"the address alice@example\.com"):
         show(newsroom, "alice@example.com")
+
+
+def test_an_erased_reader_is_shown_as_erased_and_one_whose_import_was_undone_as_nobody(newsroom: Any) -> None:
+    batch = newsroom.imports("email\nalice@example.com\nbob@example.com\n").batch
+    with newsroom.app.store.write() as connection:
+        bob = subscribers.c.address_hash == newsroom.hash("bob@example.com")
+        connection.execute(update(subscribers).where(bob).values(address=None, erased_at=newsroom.now))
+    undo_import(newsroom.app.store, batch, actor="editor", now=newsroom.now)
+    with pytest.raises(NotFound, match=r"Nobody with the address alice@example\.com"):
+        show(newsroom, "alice@example.com")
+    assert show(newsroom, "bob@example.com").subscriber.erased
+    root = str(newsroom.app.workspace.root)
+    said = CliRunner().invoke(cli, ["-w", root, "subscriber", "show", "bob@example.com"]).output
+    assert "bob@example.com  erased on 2024-10-10" in said
+    with newsroom.app.store.read() as connection:
+        people = ledger.find_subscribers(
+            connection, [newsroom.hash(f"{name}@example.com") for name in ("alice", "bob")]
+        )
+    assert [(p.erased, p.gone) for _, p in sorted(people.items(), key=lambda found: found[1].id)] == [
+        (False, True),
+        (True, True),
+    ]

@@ -11,14 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
-from newsletter.audience import ledger
+from newsletter.audience import ledger, pausing
+from newsletter.audience.batches import list_imports
 from newsletter.audience.consent import Event, Suppressed
 from newsletter.audience.explain import explain
 from newsletter.audience.opt_in import opt_in
+from newsletter.audience.preferences import Person, set_profile
 from newsletter.audience.proofs import Visit
 from newsletter.audience.select import verdicts
 from newsletter.audience.suppression import suppress
-from newsletter.audience.undo import list_imports, undo_import
+from newsletter.audience.undo import undo_import
 from newsletter.errors import NotFound, Refused
 from newsletter.store.tables import (
     builds,
@@ -30,7 +32,6 @@ from newsletter.store.tables import (
     service_mails,
     signups,
     subscribers,
-    subscriptions,
     suppressions,
     votes,
 )
@@ -180,8 +181,8 @@ def _moves(newsroom: Any, connection: Any, found: int) -> None:
 
 
 def _pauses(newsroom: Any, connection: Any, found: int) -> None:
-    pause = update(subscriptions).where(subscriptions.c.subscriber_id == found)
-    connection.execute(pause.values(paused_until=later(newsroom)))
+    until = later(newsroom, 48).date()
+    assert pausing.pause(connection, found, "daily", until=until, zone=newsroom.settings.zone, now=newsroom.now)
 
 
 def _bounces(newsroom: Any, connection: Any, _found: int) -> None:
@@ -235,6 +236,19 @@ def test_a_reader_renamed_since_keeps_her_name_and_her_consent(newsroom: Any) ->
         _renames(newsroom, connection, reader(newsroom, "alice@example.com"))
     assert [kept.reason for kept in undo(newsroom, batch).readers_kept] == ["name or language changed since"]
     assert state(newsroom)["people"][0][2] == "Ali"
+
+
+def test_a_name_or_language_she_chose_herself_is_noticed_also_of_a_reader_the_import_made(newsroom: Any) -> None:
+    batch = newsroom.imports(FILE).batch
+    app, alice = newsroom.app, Person(reader(newsroom, "alice@example.com"), Visit(), later(newsroom))
+    set_profile(app.store, app.workspace, alice, first_name="Alice")  # which changes nothing
+    assert undo(newsroom, batch, dry_run=True).kept == 0
+    set_profile(app.store, app.workspace, alice, lang="en")
+    [kept] = undo(newsroom, batch).readers_kept
+    assert (kept.address, kept.reason) == ("alice@example.com", "name or language changed since")
+    assert newsroom.reason("alice@example.com") == "mailable"
+    with app.store.read() as connection:
+        assert connection.scalars(select(proofs.c.detail)).all() == [None]  # what it was before is not kept
 
 
 def test_the_consent_of_a_kept_reader_says_why_it_is_there(newsroom: Any) -> None:

@@ -41,7 +41,8 @@ def test_one_click_leaves_before_the_next_batch_and_says_where_from(newsroom: An
     with newsroom.app.store.read() as connection:
         rows = connection.execute(verdicts("daily", newsroom.settings, newsroom.now)).all()
     assert sorted(str(row.reason) for row in rows) == ["None", "unsubscribed"]
-    assert newsroom.explains("bob@example.com").evidence == f"withdrawn on 2024-10-10, source: {source}"
+    told = newsroom.explains("bob@example.com").evidence
+    assert told == f"withdrawn on 2024-10-10, source: {source}, send {bob.send}"
     assert newsroom.reason("alice@example.com") == "mailable"
 
 

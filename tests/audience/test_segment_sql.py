@@ -14,12 +14,22 @@ from sqlalchemy import Connection, insert, update
 
 from newsletter.app import App
 from newsletter.audience import ledger
-from newsletter.audience.consent import Basis, Entry, Event, deciding, may_mail
+from newsletter.audience.consent import Basis, Entry, Event, Purpose, deciding, may_mail, may_track
 from newsletter.audience.ledger import Profile
 from newsletter.audience.segment_sql import View, members
 from newsletter.audience.segments import Conditions, Segment, condition_names
 from newsletter.config import NewsletterSettings
-from newsletter.store.tables import builds, deliveries, import_batches, sends, subscribers, subscriptions, votes
+from newsletter.store.tables import (
+    builds,
+    deliveries,
+    import_batches,
+    raw_events,
+    sends,
+    subscribers,
+    subscriptions,
+    tracked,
+    votes,
+)
 
 NOW = datetime(2024, 8, 31, 10, 30, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -55,6 +65,8 @@ class Reader:
     weekly: tuple[Entry, ...] | None = None  # None: not subscribed to it
     voted: tuple[datetime, ...] = ()
     had: tuple[tuple[str, str, datetime | None], ...] = ()  # send, state, handed over
+    looked: tuple[tuple[str, str, str, datetime], ...] = ()  # kind, send, who looked, when
+    measured: tuple[tuple[Purpose, Event], ...] = ()  # what she said to being measured by the daily, in order
 
 
 MOMENT = st.sampled_from(MOMENTS)
@@ -73,6 +85,22 @@ HISTORIES = st.lists(ENTRIES, max_size=4).map(tuple)
 HAD = st.dictionaries(
     st.sampled_from(list(ISSUES)), st.tuples(st.sampled_from(["accepted", "excluded", "uncertain"]), MOMENT), max_size=3
 ).map(lambda found: tuple((send, state, None if state == "excluded" else at) for send, (state, at) in found.items()))
+LOOKED = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "click"]),
+        st.sampled_from(list(ISSUES)),
+        st.sampled_from(["person", "person", "prefetch", "scanner"]),
+        MOMENT,
+    ),
+    max_size=3,
+).map(tuple)
+MEASURED = st.lists(
+    st.tuples(
+        st.sampled_from([Purpose.OPEN_TRACKING, Purpose.CLICK_TRACKING]),
+        st.sampled_from([Event.CONFIRMED, Event.CONFIRMED, Event.WITHDRAWN, Event.IMPORTED]),
+    ),
+    max_size=3,
+).map(tuple)
 READERS = st.builds(
     Reader,
     MOMENT,
@@ -84,6 +112,8 @@ READERS = st.builds(
     st.one_of(st.none(), HISTORIES),
     st.lists(MOMENT, max_size=2, unique=True).map(tuple),
     HAD,
+    LOOKED,
+    MEASURED,
 )
 SPANS = st.sampled_from(["30 days", "1 month", "2 weeks", "12 months"])
 DAYS = st.sampled_from(["2024-08-01", "2024-07-31", "2022-01-01"])
@@ -103,6 +133,8 @@ LEAVES: dict[str, st.SearchStrategy[Any]] = {
     "voted_within": SPANS,
     "had_issue": st.sampled_from(["2024-08-29", ["2024-08-30", "2024-35"], "never"]),
     "had_within": SPANS,
+    "opened_within": SPANS,
+    "clicked_within": SPANS,
     "import_batch": st.sampled_from([1, 2, [1, 7]]),
 }
 LEAF = st.one_of([st.fixed_dictionaries({name: value}) for name, value in LEAVES.items()])
@@ -176,6 +208,14 @@ def had(reader: Reader, newsletter: str | None = None) -> dict[str, datetime]:
     return {ISSUES[send][1]: at for send, at in found.items() if newsletter in (None, ISSUES[send][0])}
 
 
+def looked(kind: str, purpose: Purpose, reader: Reader) -> datetime:
+    said = [Entry(event, NOW, "s", "reader", "gdpr") for what, event in reader.measured if what is purpose]
+    if not may_track(said):
+        return latest([])
+    seen = [at for what, send, by, at in reader.looked if (what, by, ISSUES[send][0]) == (kind, "person", "daily")]
+    return latest(seen)
+
+
 def start(day: Any) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("America/New_York"))
 
@@ -199,6 +239,8 @@ TRUE_OF: dict[str, Callable[[Any, Reader], bool]] = {
     "voted_within": lambda span, r: latest(r.voted) > span.before(NOW),
     "had_issue": lambda issues, r: bool(set(issues) & set(had(r))),
     "had_within": lambda span, r: latest(list(had(r, "daily").values())) > span.before(NOW),
+    "opened_within": lambda span, r: looked("open", Purpose.OPEN_TRACKING, r) > span.before(NOW),
+    "clicked_within": lambda span, r: looked("click", Purpose.CLICK_TRACKING, r) > span.before(NOW),
     "import_batch": lambda batches, r: any(e.batch_id in batches and e.batch_id != 2 for e in r.daily),
 }
 
@@ -243,6 +285,13 @@ def _write_reader(connection: Connection, number: int, reader: Reader) -> None:
     for send, state, at in reader.had:
         row = {"send_id": send, "subscriber_id": number, "batch": 1, "state": state, "handed_over_at": at}
         connection.execute(insert(deliveries).values(row))
+    for purpose, event in reader.measured:
+        entry = Entry(event, NOW, "s", "reader", "gdpr")
+        ledger.record(connection, "daily", [(number, entry)], now=NOW, purpose=purpose)
+    for count, (kind, send, by, at) in enumerate(reader.looked):
+        raw = insert(raw_events).values(dedup=f"{number}-{count}", body="", received_at=NOW).returning(raw_events.c.id)
+        row = {"raw_id": connection.scalar(raw), "kind": kind, "send_id": send, "subscriber_id": number, "by": by}
+        connection.execute(insert(tracked).values(at=at, **row))
     if reader.erased:
         erase = update(subscribers).where(subscribers.c.id == number)
         connection.execute(erase.values(erased_at=NOW, address=None))

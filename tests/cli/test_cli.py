@@ -123,7 +123,7 @@ def test_send_is_refused_while_a_finding_blocks_and_goes_out_when_it_is_waived(n
     shown = as_json(at(newsroom, "sends", "show", str(report["send"]), "--json"))
     assert shown == report
     listed = as_json(at(newsroom, "sends", "list", "--json"))["sends"]
-    assert listed == [report]
+    assert listed == [{name: value for name, value in report.items() if name != "warnings"}]
 
 
 @pytest.mark.parametrize(

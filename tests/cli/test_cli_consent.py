@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,7 @@ def refused(root: Path, command: str, *words: str) -> str:
 def test_a_readers_record_is_shown_as_a_person_reads_it(root: Path) -> None:
     shown = said(root, "consent show", ALICE)
     assert "was imported as a reader of The Meridian (form); express consent" in " ".join(shown.output.split())
+    assert sum(shown.output.count(day) for day in re.findall(r"\d{4}-\d\d-\d\d", shown.output)[:1]) == 1
     found = json.loads(said(root, "consent show", ALICE, "--json").output)
     assert [entry["newsletter"] for entry in found["entries"]] == ["*", "daily"]
     assert "Nothing is on record" in said(root, "consent show", "nobody@example.org").output

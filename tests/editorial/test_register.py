@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from newsletter.app import App
 from newsletter.cli.root import cli
 from newsletter.editorial.library import Library
+from newsletter.editorial.refresh import up_to_date
 from newsletter.editorial.register import Question, read_register
 from newsletter.editorial.sent import read_sent
 
@@ -47,9 +48,10 @@ def daily(newsroom: Newsroom) -> Callable[..., None]:
 def read(app: App, workspace: Path) -> Read:
     def register(today: date = TODAY) -> list[Question]:
         zone = app.settings.newsletters["daily"].zone
-        with app.store.read() as connection:
-            sent = {"daily": read_sent(connection, "daily", zone)}
-        return list(read_register(Library(workspace / "issues"), sent, {"daily": today}).questions)
+        library = Library(workspace / "issues")
+        with up_to_date(app.store, library) as index:
+            sent = {"daily": read_sent(index.connection, "daily", zone)}
+            return list(read_register(library, index, sent, {"daily": today}).questions)
 
     return register
 

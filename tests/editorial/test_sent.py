@@ -13,6 +13,7 @@ from newsroom import Newsroom
 
 from newsletter.app import App
 from newsletter.editorial.library import Heading, Library
+from newsletter.editorial.refresh import up_to_date
 from newsletter.editorial.sent import Send, SentRecord, next_unsent, read_sent, sent_record, stories_sent
 from newsletter.errors import NotFound
 
@@ -180,8 +181,8 @@ def chosen(app: App, newsroom: Newsroom) -> Callable[..., str]:
         newsroom.issue(issue)
 
     def choose(newsletter: str | None = None) -> str:
-        with app.store.read() as connection:
-            return next_unsent(connection, Library(app.workspace.issues), newsletter)
+        with up_to_date(app.store, Library(app.workspace.issues)) as index:
+            return next_unsent(index, newsletter)
 
     return choose
 
@@ -229,5 +230,6 @@ def test_each_newsletter_has_its_own_next_issue(
 
 
 def test_without_issues_the_command_is_told_so(app: App) -> None:
-    with app.store.read() as connection, pytest.raises(NotFound, match=r"There are no issues in issues/\."):
-        next_unsent(connection, Library(app.workspace.issues))
+    with up_to_date(app.store, Library(app.workspace.issues)) as index:
+        with pytest.raises(NotFound, match=r"There are no issues in issues/\."):
+            next_unsent(index)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.editorial.library import Heading
+from newsletter.editorial.sent import Send, sent_record
 from newsletter.editorial.timewords import ENGLISH, answer_label, lead_in
 
 THURSDAY = date(2024, 10, 10)
@@ -63,6 +66,31 @@ def test_the_words_are_always_true_and_lead_to_one_day_only(issue: date, ago: in
     asked = issue - timedelta(days=ago)
 
     assert _day_meant(lead_in(asked, issue, "en"), issue) == asked
+
+
+@given(
+    zone=st.sampled_from(
+        ["UTC", "America/New_York", "Pacific/Auckland", "Pacific/Kiritimati", "Asia/Kathmandu", "Africa/Cairo"]
+    ),
+    handed_over=st.datetimes(datetime(2000, 1, 1), datetime(2098, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    dated=st.integers(-3, 3),
+    later=st.integers(0, 800),
+    unsent_between=st.integers(0, 3),
+)
+def test_the_words_are_true_in_the_newsletters_zone_however_late_it_went_and_whatever_was_skipped(
+    zone: str, handed_over: datetime, dated: int, later: int, unsent_between: int
+) -> None:
+    """A send near midnight counts on its local day, not on the day its issue was meant for, nor on the server's."""
+    local = handed_over.astimezone(ZoneInfo(zone)).date()
+    asking = Heading(local + timedelta(dated), "asking", "daily")
+    issue_date = local + timedelta(later)
+    rows = [Send("asking", asking.date, "b", "done", False, handed_over)]
+    rows += [Send(f"s{n}", local + timedelta(n), "b", "cancelled", False, None) for n in range(unsent_between)]
+
+    asked_on = sent_record(rows, ZoneInfo(zone)).went_out(asking, as_of=issue_date)
+
+    assert asked_on == local
+    assert _day_meant(lead_in(asked_on, issue_date, "en"), issue_date) == local
 
 
 def _day_meant(words: str, issue: date) -> date:

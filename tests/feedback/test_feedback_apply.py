@@ -76,7 +76,7 @@ def changed(app: App, reader: int, **values: object) -> Iterator[None]:
 
 def hear(app: App, *messages: str) -> Applied:
     with app.store.write() as connection:
-        return apply_messages(connection, messages, now=NOW)
+        return apply_messages(connection, messages, settings=app.settings, keys=app.keys, now=NOW)
 
 
 def row(app: App, reader: int = 1) -> Any:
@@ -235,8 +235,8 @@ def test_what_comes_in_about_an_erased_reader_counts_but_keeps_nothing_of_her(le
     with ledger.store.write() as connection:
         gone = subscribers.c.id == 3
         connection.execute(update(subscribers).where(gone).values(address=None, erased_at=NOW))
-        bounce = said("Bounce", 3, bouncedRecipients=[{"diagnosticCode": "550 <reader3@example.com> unknown"}])
-        assert apply_messages(connection, [bounce, said("Bounce", 4)], now=NOW).settled == 2
+    bounce = said("Bounce", 3, bouncedRecipients=[{"diagnosticCode": "550 <reader3@example.com> unknown"}])
+    assert hear(ledger, bounce, said("Bounce", 4)).settled == 2
     with ledger.store.read() as connection:
         kept = list(connection.scalars(select(raw_events.c.body).order_by(raw_events.c.id)))
         row = connection.execute(select(deliveries).where(deliveries.c.subscriber_id == 3)).one()
@@ -250,6 +250,5 @@ def test_a_late_bounce_of_a_former_address_does_not_cost_the_reader_her_new_one(
         connection.execute(update(deliveries).values(handed_over_at=NOW))
         for reader, moved in ((3, NOW + timedelta(hours=1)), (4, NOW - timedelta(hours=1))):
             keep_detail(connection, reader, FORMER_ADDRESS, "old@example.org", now=moved, days=30)
-        done = apply_messages(connection, [said("Bounce", reader) for reader in (3, 4, 5)], now=NOW)
-        assert done.suppressed == 2
-        assert apply_messages(connection, [said("Complaint", 3)], now=NOW).suppressed == 1  # that she said herself
+    assert hear(ledger, *(said("Bounce", reader) for reader in (3, 4, 5))).suppressed == 2
+    assert hear(ledger, said("Complaint", 3)).suppressed == 1  # that she said herself

@@ -46,7 +46,7 @@ def said(kind: str, number: int = 1, part: dict[str, Any] | None = None, *, atte
 
 def hear(app: App, *messages: str) -> Applied:
     with app.store.write() as connection:
-        return apply_messages(connection, messages, now=NOW)
+        return apply_messages(connection, messages, settings=app.settings, keys=app.keys, now=NOW)
 
 
 def row(app: App, number: int = 1) -> Any:

@@ -74,8 +74,8 @@ ADVICE: list[Case] = [
     ),
     ("COPY", copy("The answer appears to be be yes"), "“be be” stands twice"),
     ("COPY", copy("It was cancelled.Trains run"), "no space between sentences"),
-    ("COPY", copy("On Thursday, October 9, the answer appears to be yes"), "is a Wednesday"),
-    ("COPY", copy("On Monday 10 October 2024 the answer appears to be yes"), "is a Thursday"),
+    ("WHEN", copy("On Thursday, October 9, the answer appears to be yes"), "is a Wednesday"),
+    ("WHEN", copy("On Monday 10 October 2024 the answer appears to be yes"), "is a Thursday"),
     ("COPY", copy("The answer\u200b appears to be yes"), "U+200B"),
     ("SENSITIVE", lambda: findings(None, a_resolved_issue(STORY.replace('credit = "Staff"\n', ""))), "no credit"),
 ]

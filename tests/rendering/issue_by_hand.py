@@ -8,11 +8,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from newsletter.config import Workspace, open_workspace
-from newsletter.editorial.definition import CorrectionBlock, FollowUpBlock, PollBlock
+from newsletter.editorial.definition import CorrectionBlock, FollowUpBlock, PollBlock, Previously
 from newsletter.editorial.library import Library
 from newsletter.editorial.polls import Poll
 from newsletter.editorial.resolve import FollowUp, ResolvedBlock, ResolvedIssue
-from newsletter.editorial.resolved import Corrected
+from newsletter.editorial.resolved import Corrected, Earlier
 from newsletter.editorial.story import Story
 from newsletter.rendering.build import Build
 from newsletter.rendering.render import build_issue
@@ -74,7 +74,10 @@ def resolve_by_hand(root: Path, issue: str, *, asked: FollowUp = ASKED) -> Resol
         poll = Poll(block.id, block.question, block.options, CLOSES) if isinstance(block, PollBlock) else None
         corrected = CORRECTED if isinstance(block, CorrectionBlock) else None
         place = document.place(["blocks", index])
-        blocks.append(ResolvedBlock(block, place, stories, follow_up, poll=poll, corrected=corrected))
+        told = tuple(Earlier(story, "2024-10-09", date(2024, 10, 9)) for story in stories)
+        thread = told if isinstance(block, Previously) else ()
+        shown = () if isinstance(block, Previously) else stories
+        blocks.append(ResolvedBlock(block, place, shown, follow_up, poll=poll, corrected=corrected, thread=thread))
     return ResolvedIssue(issue, definition, document, tuple(blocks), sources)
 
 

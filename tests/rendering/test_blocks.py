@@ -29,6 +29,7 @@ BLOCKS = {
     "quote": 'text = "We shall see."\nspeaker = "A minister"\nrole = "in parliament"\nurl = "https://example.org/q"',
     "q-and-a": 'who = "An expert"\nrole = "of walls"\nitems = [{ question = "Why?", answer = "Because." }]',
     "follow-up": 'question = "nk-troops"',
+    "previously": 'story = "walls"\ntitle = "What came before"',
     "video": 'title = "A talk"\nurl = "https://example.org/v"\nimage = "wall.jpg"\nduration = "9 min"',
     "image": 'src = "wall.jpg"\nalt = "A wall"\ncaption = "The wall"\ncredit = "Drawing: us"',
     "related": 'items = [{ headline = "Another", url = "https://example.org/r", source = "A paper" }]',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -57,7 +58,7 @@ def send(app: App, transport: Transport, *, segment: str | None = None, rest: bo
         segment=segment,
         rest=rest,
         now=app.now,
-        patience=IMPATIENT,
+        patience=replace(IMPATIENT, lost_calls=100),
     )
 
 

@@ -52,7 +52,7 @@ def test_an_issue_that_went_out_to_nobody_for_certain_is_there_too(app: App) -> 
     readers = add_readers(app, 2)
     send = start(app, Memory())
     crash(app, send, readers[:1])
-    recover(app.store, app.workspace.locks, send.id, now=app.now(), idempotent=False)
+    recover(app.store, app.workspace.locks, send.id, idempotent=False)
     assert len(rows(app)) == 1
 
 

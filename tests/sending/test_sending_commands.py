@@ -28,7 +28,8 @@ def send(app: App) -> Send:
 
 def test_nobody_is_sent_to_again_unless_a_person_says_so(app: App, send: Send) -> None:
     done = typed(app, "sends", "resolve", send.id)
-    assert (done.exit_code, "--leave" in done.output) == (2, True)
+    assert (done.exit_code, "--leave" in done.output, LOST.reason in done.output) == (1, True, True)
+    assert json.loads(typed(app, "sends", "resolve", send.id, "--json").stdout)["uncertain"] == 1
     found = json.loads(typed(app, "sends", "uncertain", send.id, "--json").stdout)
     assert [reader["address"] for reader in found["uncertain"]] == ["reader2@example.com"]
 

@@ -311,8 +311,8 @@ def test_what_a_living_process_has_in_flight_is_left_alone(app: App) -> None:
     add_readers(app, 50)
     transport = Memory()
     send = start(app, transport)
-    with owner(app.workspace.locks) as living:
-        crash(app, send, range(1, 11), owner=living)
+    with owner(app.store, app.workspace.locks) as living:
+        crash(app, send, range(1, 11), owner=living.name)
         assert run(app, send, transport).state is State.SENDING
         assert account_of(app, send).in_flight == 10
     assert run(app, send, transport).state is State.DONE

@@ -101,7 +101,7 @@ def aurelia(app: App) -> int:
         send_id = connection.scalar(select(deliveries.c.send_id).where(deliveries.c.subscriber_id == reader))
         told = [event(HERS, tag=f"{send_id}-{reader}-1"), event(HERS.upper(), number=2), event(PENDING, number=3)]
         told += [event(normalise(HERS).ascii, number=4, kind="Reject")]
-        apply_messages(connection, told, now=now)
+        apply_messages(connection, told, settings=app.settings, keys=app.keys, now=now)
         connection.execute(update(sends).values(state_reason=f"554 {HERS.lower()}: not verified"))
     by_hand = {"scope": "*", "reason": Suppressed.MANUAL, "actor": "ops", "now": now}
     suppress_address(app.store, app.keys, HERS, why=f"letter from {HERS}", **by_hand)
@@ -165,7 +165,7 @@ def test_nothing_of_her_is_left_anywhere_but_an_id_and_a_keyed_hash(app: App, au
 
 def test_another_readers_event_is_left_alone_though_her_address_contains_the_other(app: App, aurelia: int) -> None:
     with app.store.write() as connection:
-        apply_messages(connection, [event(OTHER, number=5)], now=app.now())
+        apply_messages(connection, [event(OTHER, number=5)], settings=app.settings, keys=app.keys, now=app.now())
     erases(app, aurelia)
     with app.store.read() as connection:
         bodies = connection.scalars(select(raw_events.c.body).order_by(raw_events.c.id)).all()
@@ -200,7 +200,7 @@ def test_saying_it_again_changes_nothing_and_cleans_up_what_came_in_later(app: A
     with app.store.write() as connection:
         send_id = connection.scalar(select(deliveries.c.send_id))
         late = [event(HERS, tag=f"{send_id}-{aurelia}-1", number=8), event(HERS.upper(), number=9)]
-        apply_messages(connection, late, now=app.now())
+        apply_messages(connection, late, settings=app.settings, keys=app.keys, now=app.now())
     later = erases(app, address=HERS)
     assert (later.events, later.mentions) == (0, 1)  # what names its delivery was never stored; the other names nobody
     assert traces(app) == set()

@@ -85,7 +85,7 @@ def test_killed_at_random_moments_nobody_is_doubled_or_lost(
             send = the_send(app)
             those_in_doubt_are_listed_and_the_rest_have_it_once(app, send, simulator, readers)
             events_settle_who_really_had_it(app, send, simulator)
-            if resolve_uncertain(app.store, send.id, "resend", person="ann"):
+            if resolve_uncertain(app.store, send.id, "resend", person="ann", now=system_clock()):
                 assert os.waitstatus_to_exitcode(sending.run()) == 0
         assert received(simulator) == Counter(range(1, readers + 1))
         assert the_send(app).state is State.DONE
@@ -129,7 +129,7 @@ def those_in_doubt_are_listed_and_the_rest_have_it_once(app: App, send: Send, si
 
 
 def events_settle_who_really_had_it(app: App, send: Send, simulator: Running) -> None:
-    pull(app.store, app.settings.feedback, now=system_clock)
+    pull(app.store, app.settings, app.keys, now=system_clock)
     got = set(received(simulator))
     with app.store.read() as connection:
         doubtful = {row.subscriber_id for row in in_doubt(connection, send.id)}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,10 +37,10 @@ from sqlalchemy import select, update
 
 from newsletter.app import App
 from newsletter.errors import NotFound, Refused, StoreError
-from newsletter.sending import pace, sends
+from newsletter.sending import leases, pace, sends
 from newsletter.sending.accounts import Account, in_doubt, report, turned_down
-from newsletter.sending.control import cancel, issue_to_resume, pause, resolve_uncertain, take_stock
-from newsletter.sending.owners import alive, owner, recover
+from newsletter.sending.control import cancel, pause, resolve_uncertain, resume, take_stock
+from newsletter.sending.owners import gone, owner, recover
 from newsletter.sending.sends import MOVES, NewSend, State
 from newsletter.store.tables import consent, deliveries, subscriptions
 from newsletter.store.tables import sends as every_send
@@ -81,8 +85,8 @@ def test_a_send_of_the_rest_leaves_out_who_has_or_may_have_the_issue(app: App) -
         cancel(app.store, send.id, person="ben", now=MORNING)
 
     transport.before_call = cancel_once
-    with owner(app.workspace.locks) as living:
-        crash(app, send, [40], owner=living)
+    with owner(app.store, app.workspace.locks) as living:
+        crash(app, send, [40], owner=living.name)
         run(app, send, transport)
         first = states(app, send)
         had = {reader for reader, state in first.items() if state in {"accepted", "uncertain", "in_flight"}}
@@ -184,10 +188,10 @@ def test_who_is_in_doubt_is_named_and_a_person_may_send_again_with_a_new_tag(app
     with app.store.read() as connection:
         found = in_doubt(connection, send.id)
     assert [row.address for row in found] == ["reader3@example.com", "reader4@example.com"]
-    assert resolve_uncertain(app.store, send.id, "leave", person="ben") == 2
+    assert resolve_uncertain(app.store, send.id, "leave", person="ben", now=MORNING) == 2
     assert account_of(app, send).uncertain == 2
     transport.answer = lambda _: ACCEPT
-    assert resolve_uncertain(app.store, send.id, "resend", person="ben") == 2
+    assert resolve_uncertain(app.store, send.id, "resend", person="ben", now=MORNING) == 2
     assert reread(app, send).state is State.SENDING
     assert run(app, send, transport).state is State.DONE
     assert {r.tag for r in transport.taken if reader_of(r) == 3} == {f"{send.id}-3-1", f"{send.id}-3-2"}
@@ -209,8 +213,8 @@ def test_after_a_kill_who_is_in_doubt_is_named_before_anything_is_sent_again(app
 def test_taking_stock_leaves_what_a_living_process_has_in_flight(app: App) -> None:
     add_readers(app, 2)
     send = start(app, Memory())
-    with owner(app.workspace.locks) as name:
-        crash(app, send, [1, 2], owner=name)
+    with owner(app.store, app.workspace.locks) as living:
+        crash(app, send, [1, 2], owner=living.name)
         take_stock(app.store, app.workspace.locks, send.id, now=MORNING)
         assert account_of(app, send).in_flight == 2
 
@@ -229,12 +233,12 @@ def test_pausing_and_resuming_say_who_and_refuse_what_is_over(app: App) -> None:
     transport = Memory()
     send = start(app, transport)
     assert pause(app.store, send.id, person="ben").reason == "paused by ben"
-    assert issue_to_resume(app.store, send.id) == ISSUE
+    assert resume(app.store, send.id).issue == ISSUE
     run(app, send, transport)
     with pytest.raises(Refused, match="is done"):
         pause(app.store, send.id, person="ben")
     with pytest.raises(Refused, match="is done"):
-        issue_to_resume(app.store, send.id)
+        resume(app.store, send.id)
     with pytest.raises(Refused, match="is done"):
         cancel(app.store, send.id, person="ben", now=MORNING)
 
@@ -295,32 +299,77 @@ HOLD = """
 import sys
 from pathlib import Path
 from newsletter.sending.owners import owner
-with owner(Path(sys.argv[1])) as name:
-    print(name, flush=True)
+from newsletter.store.engine import Store
+with owner(Store(sys.argv[1]), Path(sys.argv[2]), seconds=float(sys.argv[3])) as ours:
+    print(ours.name, flush=True)
     sys.stdin.readline()
 """
 
 
+@pytest.mark.sqlite
 def test_an_owner_lives_as_long_as_its_process_and_a_kill_ends_it(app: App, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        name = process.stdout.readline().strip()
-        assert alive(tmp_path, name)
+    locks = tmp_path / "locks"
+    with holding(app, locks) as (process, name):
+        assert gone(app.store, locks, [name]) == []
         process.kill()
         process.wait()
-        assert not alive(tmp_path, name)
-    assert list(tmp_path.glob("*.lock")) == []
-    assert not alive(tmp_path, name)
+        assert gone(app.store, locks, [name]) == [name]
+    assert list(locks.glob("*.lock")) == []
+    assert gone(app.store, locks, [name]) == [name]
+
+
+@pytest.mark.postgresql
+def test_on_postgresql_an_owner_lives_until_its_lease_runs_out(app: App, tmp_path: Path) -> None:
+    with holding(app, tmp_path, seconds=0.6) as (process, name):
+        for _ in range(3):  # longer than the lease: it is renewed
+            time.sleep(0.3)
+            assert gone(app.store, tmp_path, [name]) == []
+        process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 60
+        while not gone(app.store, tmp_path, [name]):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.kill()
+
+
+@pytest.mark.postgresql
+def test_a_kill_on_this_machine_is_seen_before_the_lease_runs_out(app: App, tmp_path: Path) -> None:
+    with holding(app, tmp_path) as (process, name):
+        assert gone(app.store, tmp_path, [name]) == []
+        process.kill()
+        process.wait()
+        assert gone(app.store, tmp_path, [name]) == [name]
+
+
+@pytest.mark.postgresql
+def test_who_could_not_renew_in_time_stops_believing_in_its_lease_before_others_do(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with owner(app.store, app.workspace.locks) as ours:
+        assert ours.holds()
+        late = leases.steady() + leases.LEASE_SECONDS * 0.95
+        monkeypatch.setattr(leases, "steady", lambda: late)
+        assert not ours.holds()
+        assert gone(app.store, app.workspace.locks, [ours.name]) == []
+
+
+@contextmanager
+def holding(app: App, locks: Path, *, seconds: float = 60) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Another process that is an owner."""
+    url = app.store.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", HOLD, url, str(locks), str(seconds)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield process, process.stdout.readline().strip()
 
 
 def test_recovering_touches_only_the_batches_of_the_dead(app: App) -> None:
     add_readers(app, 20)
     send = start(app, Memory())
-    with owner(app.workspace.locks) as living:
-        crash(app, send, range(1, 6), owner=living)
+    with owner(app.store, app.workspace.locks) as living:
+        crash(app, send, range(1, 6), owner=living.name)
         crash(app, send, range(6, 11), owner="f" * 16)
-        assert recover(app.store, app.workspace.locks, send.id, now=MORNING, idempotent=False) == 5
+        assert recover(app.store, app.workspace.locks, send.id, idempotent=False) == 5
         found = states(app, send)
     assert {reader for reader, state in found.items() if state == "in_flight"} == set(range(1, 6))
     assert {reader for reader, state in found.items() if state == "uncertain"} == set(range(6, 11))

@@ -61,7 +61,7 @@ def test_killed_at_random_moments_no_service_mail_goes_out_twice(
         assert Counter(found.values()).keys() <= {"accepted", "uncertain"}
         assert {number for number, state in found.items() if state == "accepted"} <= set(got)
         assert sum(state == "uncertain" for state in found.values()) <= KILLS
-        pull(app.store, app.settings.feedback, now=system_clock)  # who was in doubt and has it, is settled by events
+        pull(app.store, app.settings, app.keys, now=system_clock)  # who was in doubt and has it, is settled by events
         assert {number for number, state in states(app).items() if state == "accepted"} == set(got)
         app.store.close()
 

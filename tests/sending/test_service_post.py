@@ -307,8 +307,8 @@ def test_a_spent_daily_quota_leaves_the_mail_queued(newsroom: App) -> None:
 def test_what_an_ended_process_had_in_flight_is_in_doubt_and_a_living_ones_is_left_alone(newsroom: App) -> None:
     numbers = [ask_for(newsroom, MailKind.PRIVATE_LINK, add_reader(newsroom, f"r{i}@example.org")) for i in range(2)]
     transport = Memory()
-    with owner(newsroom.workspace.locks) as living:
-        in_flight(newsroom, numbers[0], f"{living} memory")
+    with owner(newsroom.store, newsroom.workspace.locks) as living:
+        in_flight(newsroom, numbers[0], f"{living.name} memory")
         in_flight(newsroom, numbers[1], "0123456789abcdef memory")
         go(newsroom, transport)
         assert [standing(newsroom, n)[0] for n in numbers] == ["in_flight", "uncertain"]

@@ -32,7 +32,7 @@ def get_json(url: str) -> dict[str, Any]:
         return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_client() -> Callable[[str], Any]:
     return client_of
 
@@ -45,3 +45,20 @@ def fetch() -> Callable[[str], dict[str, Any]]:
 @pytest.fixture(scope="session")
 def client(simulator: Running) -> Any:
     return client_of(simulator.url)
+
+
+def post_json(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    ask = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(ask, timeout=10) as response:
+        found: dict[str, Any] = json.load(response)
+        return found
+
+
+@pytest.fixture
+def order() -> Callable[[str, dict[str, Any]], None]:
+    """Orders trouble, or a whole script, from the simulator at an address."""
+
+    def send(url: str, body: dict[str, Any]) -> None:
+        post_json(f"{url}/_simulator/faults", body)
+
+    return send

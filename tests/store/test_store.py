@@ -38,8 +38,13 @@ def _batch(at: datetime = NOW) -> dict[str, object]:
 
 
 def test_the_migrations_make_exactly_the_tables_the_program_declares(app: App) -> None:
+    def declared(name: str | None, kind: str, _parents: object) -> bool:
+        """All but the full text, which each database has in tables of its own kind, and the job queue's own."""
+        return kind != "table" or not (name or "").startswith(("library_words", "procrastinate_"))
+
     with app.store.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": declared})
+        assert compare_metadata(context, metadata) == []
 
 
 def test_the_version_asked_for_is_the_newest_migration() -> None:

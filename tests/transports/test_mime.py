@@ -122,6 +122,7 @@ def test_a_name_cannot_write_headers(name: str) -> None:
         {"subject": "A\nBcc: eve@example.com"},
         {"lang": "en\r\nX: y"},
         {"headers": (("X-A\r\nBcc", "y"),)},
+        {"headers": ((".X-A", "y"),)},
         {"headers": (("X-A", "y\r\nBcc: eve@example.com"),)},
         {"headers": (("X-A", "{{first_name|r}}\r\nBcc: eve@example.com"),)},
         {"headers": (("Bcc", "eve@example.com"),)},
@@ -189,6 +190,7 @@ LINE = st.lists(st.one_of(LINE_PARTS, st.text(LINE_CHARACTERS, max_size=20)), ma
 @example(text="a {{first_name|reader}}", html="{{first_name|reader}}", name="")
 @example(text="x" * 75 + " \n" + "x" * 74 + "\t\n" + "é" * 13 + " \n", html="=" * 25 + " {{unsubscribe_url}}", name="")
 @example(text="x" * 76 + "{{first_name|reader}}", html="x" * 73 + "={{first_name|reader}}", name="x" * 76)
+@example(text=".{{first_name|reader}}.", html=".\n.{{unsubscribe_url}}.a", name=".")
 @example(text=" {{first_name|reader}} \n", html="x" * 75 + "{{first_name|reader}}\n", name="é" * 80)
 def test_both_parts_decode_to_the_filled_copy(text: str, html: str, name: str) -> None:
     recipient = reader(name)
@@ -203,6 +205,8 @@ def test_both_parts_decode_to_the_filled_copy(text: str, html: str, name: str) -
     assert all(len(line) <= 76 for line in body.split(b"\r\n"))
     assert data.isascii()
     assert data.count(b"\n") == data.count(b"\r\n") == data.count(b"\r")
+    dotted = CompiledMail.of(with_(text=text, html=html), dotted=True)
+    assert dotted.message(recipient, message_id="<a@news.example.org>", date=DATE) == data.replace(b"\r\n.", b"\r\n..")
 
 
 @settings(deadline=None, max_examples=150)

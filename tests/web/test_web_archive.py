@@ -16,7 +16,8 @@ def test_a_sent_issue_is_shown_without_any_readers_fields(site: TestClient, issu
     answer = site.get(ADDRESS)
     assert answer.status_code == 200
     assert "Good morning, reader." in answer.text
-    assert '<a href="#">Unsubscribe</a>' in answer.text
+    assert "Unsubscribe" not in answer.text
+    assert '<a href="/signup">Sign up</a>' in answer.text
     assert "{{" not in answer.text
 
 

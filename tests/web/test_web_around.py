@@ -107,7 +107,10 @@ def test_the_mail_stands_on_its_page_byte_for_byte_and_belongs_to_no_reader(news
     page = newsroom.site().get(TENTH).text
     mail = load_build(newsroom.app.store, sent.build).html.replace("{{vote_url}}", "#poll")
     mail = mail.replace("{{first_name|reader}}", "reader")
-    mail = re.sub(r"\{\{\w+_url\}\}", "#", mail)
+    own = re.compile(r'(<a [^>]*)"\{\{unsubscribe_url\}\}"([^>]*>)Unsubscribe</a>.*?Preferences</a>', re.DOTALL)
+    mail, changed = own.subn(r'\1"/signup"\2Sign up</a>', mail)
+    assert changed == 1
+    assert "_url}}" not in mail
     ours = r'<div class="archived.*?</div>|<link rel="canonical".*?</style>(?=\s*</head>)'
     assert re.sub(ours, "", page, flags=re.DOTALL) == mail
     assert "Ada" not in page
@@ -218,6 +221,20 @@ def test_whatever_the_mail_is_it_stays_and_the_pieces_are_in_it(mail: str) -> No
     made = put_around(mail.replace("\x01", ""), said)
     assert re.sub(r"\x01\w+\x01", "", made) == mail.replace("\x01", "")
     assert all(f"\x01{piece}\x01" in made for piece in ("head", "above", "below"))
+
+
+@pytest.mark.parametrize(
+    ("mail", "made"),
+    [
+        ('<p><a class="x" href="#reader">Leave</a> &nbsp;· <a href="#reader">P<b>!</b></a> · <a href="/p">Privacy</a>',
+         '<p><a class="x" href="/s?a&amp;b">Sign up</a> · <a href="/p">Privacy</a>'),
+        ('<a href="#reader">A</a> and <a href="#reader">B</a>',
+         '<a href="/s?a&amp;b">Sign up</a> and <a href="/s?a&amp;b">Sign up</a>'),
+        ('<a href="#readers">A</a><a href="#reader">B', '<a href="#readers">A</a><a href="#reader">B'),
+    ],
+)  # fmt: skip
+def test_links_that_were_one_readers_own_become_a_link_to_sign_up(mail: str, made: str) -> None:
+    assert put_around(mail, Pieces(sign_up="/s?a&b")) == made
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,11 @@ def test_a_body_that_is_no_json_object_is_refused(open_site: tuple[TestClient, A
 def test_too_large_or_of_another_type_it_is_not_even_read(open_site: tuple[TestClient, App]) -> None:
     client, app = open_site
     before = every_row(app)
-    assert client.post("/signup.json", json={**ASKED, "lang": "x" * 10_000}).status_code == 413
+    for origin, allowed in ((SITE["Origin"], SITE["Origin"]), ("https://elsewhere.example.net", None)):
+        answer = client.post("/signup.json", json={**ASKED, "lang": "x" * 10_000}, headers={"Origin": origin})
+        assert answer.status_code == (413 if allowed else 403)
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+        assert answer.json()["errors"][0]["field"] == ("body" if allowed else "origin")
     for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""):
         body = json.dumps(ASKED)
         assert client.post("/signup.json", content=body, headers={"Content-Type": kind}).status_code == 415

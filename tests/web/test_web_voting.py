@@ -103,6 +103,21 @@ def test_a_vote_is_counted_once_shown_with_the_tally_and_may_be_changed(
     assert [row[3] for row in counted(app)] == [3, 2, 2, 2]
 
 
+def test_another_answers_link_is_offered_as_a_change_beside_the_vote_that_stands(
+    newsroom: Newsroom, voting: TestClient, sent: Send, readers: list[int]
+) -> None:
+    voting.post(newsroom.vote_link(sent, readers[0], option=1), data={"choice": "1"})
+    page = voting.get(newsroom.vote_link(sent, readers[0], option=2))
+    assert "You voted for “Yes”." in said(page.text)
+    assert "The link you followed is for “No”. To change your vote to it, press Vote." in said(page.text)
+    tree = lxml_html.document_fromstring(page.text)
+    assert tree.xpath("//input[@checked]/@value") == ["2"]
+    assert [each.text_content() for each in tree.xpath("//label[span]")] == [" Yes (your vote)"]
+    own = voting.get(newsroom.vote_link(sent, readers[0], option=1))
+    assert "The link you followed" not in said(own.text)
+    assert counted(newsroom.app)[0][3] == 1
+
+
 def test_the_tally_is_a_table_that_a_screen_reader_can_read(
     newsroom: Newsroom, voting: TestClient, sent: Send, readers: list[int]
 ) -> None:

@@ -28,6 +28,7 @@ from newsletter.store.tables import service_mails, signups, subscribers
 from newsletter.transports.mail import Quota
 from newsletter.transports.outbox import OutboxTransport
 from newsletter.work.clock import Clock
+from newsletter.work.rings import RINGS, Desk, Ring
 
 PATIENCE = 120  # seconds until a test gives up on another process
 
@@ -145,8 +146,12 @@ class Moody(OutboxTransport):
         return super().quota()
 
 
+def ring(name: str) -> Ring:
+    return next(ring for ring in RINGS if ring.name == name)
+
+
 def clock_of(app: App, transport: OutboxTransport) -> Clock:
-    return Clock(app.store, app.workspace, app.keys, transport, transport, app.now)
+    return Clock(Desk(app.store, app.workspace, app.keys, transport, transport, app.now))
 
 
 def test_what_fails_is_said_in_one_line_and_once_and_the_clock_goes_on(
@@ -157,7 +162,7 @@ def test_what_fails_is_said_in_one_line_and_once_and_the_clock_goes_on(
     clock = clock_of(app, transport)
     with caplog.at_level(logging.ERROR):
         for _ in range(4):
-            clock._careful("post", clock._post)
+            clock.strike(ring("post"))
     assert [record.getMessage() for record in caplog.records] == [
         "service mail: Amazon SES does not say what it allows: try again."
     ]
@@ -167,11 +172,11 @@ def test_what_fails_is_said_in_one_line_and_once_and_the_clock_goes_on(
 def test_a_defect_in_one_kind_of_work_is_one_line_without_anybodys_data(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def burst() -> None:
+    def burst(_desk: Desk) -> None:
         raise KeyError("ada@example.org")
 
     with caplog.at_level(logging.ERROR):
-        clock_of(app, Moody(app.workspace.outbox))._careful("tidy", burst)
+        clock_of(app, Moody(app.workspace.outbox)).strike(Ring("tidy", "tidying up", 1, burst))
     [record] = caplog.records
     assert record.getMessage().startswith("tidying up: a defect: KeyError in burst, line")
     assert "ada@" not in record.getMessage()
@@ -193,6 +198,6 @@ def test_an_hourly_ring_takes_away_what_is_over(app: App) -> None:
     with app.store.write() as connection:
         connection.execute(insert(signups).values(requested_at=app.now() - timedelta(days=8), **row))
     clock = clock_of(app, Moody(app.workspace.outbox))
-    clock._careful("tidy", clock._tidy)
+    clock.strike(ring("tidy"))
     with app.store.read() as connection:
         assert connection.execute(select(signups)).all() == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Collection
@@ -17,6 +16,7 @@ from newsletter.editorial.incoming.markup import looks_like_html, to_markdown
 from newsletter.editorial.incoming.repairs import Repair, repair
 from newsletter.editorial.library import INBOX, SUFFIX
 from newsletter.editorial.story import StoryMeta
+from newsletter.editorial.writing import write_new
 from newsletter.errors import InputError, NotFound, Place, Problem, Refused
 
 LONGEST = 1_000_000  # characters: more than any story, less than a page made to harm
@@ -82,12 +82,9 @@ def write_story(issues: Path, intake: Intake, *, folder: str = INBOX, name: str 
     place.mkdir(parents=True, exist_ok=True)
     path = place / f"{chosen}{SUFFIX}"
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
-            file.write(intake.file)
+        write_new(path, intake.file.encode())
     except FileExistsError:
         raise Refused(f"{path} is there already; nothing was changed. Say another name with --name.") from None
-    except OSError as error:
-        raise Refused(f"{path} cannot be written: {error.strerror}.") from None
     return path
 
 

@@ -22,6 +22,7 @@ from newsletter.editorial.incoming.fetching import Fetcher
 from newsletter.editorial.incoming.intake import Intake, Origin, slug, take_in
 from newsletter.editorial.incoming.repairs import Repair
 from newsletter.editorial.library import INBOX, SUFFIX
+from newsletter.editorial.writing import EditedMeanwhile, write_new, write_over
 from newsletter.errors import InputError, Refused
 from newsletter.store.engine import Store
 from newsletter.store.tables import feed_entries, feeds
@@ -81,12 +82,13 @@ class Known:
     digest: str
     file_sha256: str
 
-    def untouched(self, issues: Path) -> bool:
-        """Whether the file still is as it was written. One that was moved or deleted is an editor's decision."""
+    def untouched(self, issues: Path) -> bytes | None:
+        """The file, if it still is as it was written. One that was moved or deleted is an editor's decision."""
         try:
-            return hashlib.sha256((issues / f"{self.story}{SUFFIX}").read_bytes()).hexdigest() == self.file_sha256
+            data = (issues / f"{self.story}{SUFFIX}").read_bytes()
         except OSError:
-            return False
+            return None
+        return data if hashlib.sha256(data).hexdigest() == self.file_sha256 else None
 
 
 @dataclass(frozen=True)
@@ -117,12 +119,16 @@ def _take(store: Store, pull: _Pull, entry: FeedEntry, known: Mapping[str, Known
     if before is not None and before.digest == entry.digest:
         done.unchanged += 1
         return
-    if before is not None and not before.untouched(pull.issues):
+    read = before.untouched(pull.issues) if before else None
+    if before is not None and read is None:
         done.kept.append(before.story)
         after = replace(before, digest=entry.digest)
     else:
         try:
-            after = _written(pull, entry, before)
+            after = _written(pull, entry, before, read=read)
+        except (EditedMeanwhile, FileExistsError):  # this very moment; the next pull sees what it is
+            done.problems.append(f"{entry.title}: somebody else wrote its file just now; theirs is kept.")
+            return
         except InputError as error:
             done.problems.append(f"{entry.title or entry.url}: {error}")
             return
@@ -131,13 +137,16 @@ def _take(store: Store, pull: _Pull, entry: FeedEntry, known: Mapping[str, Known
         _remember(connection, pull, identity, after)
 
 
-def _written(pull: _Pull, entry: FeedEntry, before: Known | None) -> Known:
-    """The entry as a file. Raises InputError when there is no story in it."""
+def _written(pull: _Pull, entry: FeedEntry, before: Known | None, *, read: bytes | None) -> Known:
+    """The entry as a file, in place of the bytes read. Raises InputError when there is no story in it."""
     intake = take_in(entry.html or entry.title, _origin(pull, entry), is_html=True)
     inbox = pull.issues / INBOX
     path = pull.issues / f"{before.story}{SUFFIX}" if before else _free(inbox, f"{pull.feed}-{slug(entry.title)}")
     data = _with_picture(pull, entry, intake, path).encode()
-    _write(path, data)
+    if read is None:
+        write_new(path, data)
+    else:
+        write_over(path, data, read=read)
     story = f"{path.parent.name}/{path.stem}"
     pull.done.repairs[story] = intake.repairs
     return Known(story, entry.digest, hashlib.sha256(data).hexdigest())
@@ -154,11 +163,10 @@ def _with_picture(pull: _Pull, entry: FeedEntry, intake: Intake, target: Path) -
         return intake.file
     try:
         picture = pull.fetcher.get(entry.image).body
-        path = target.with_suffix(_kind(picture, entry.image))
+        path = _place_for(picture, target.with_suffix(_kind(picture, entry.image)))
     except Refused as error:
         pull.done.problems.append(f"{intake.title}: its picture was left out: {error}")
         return intake.file
-    _write(path, picture)
     # The description is for a person who has seen the picture to write; until then the checks ask for it.
     image = f'\n[image]\nsrc = "{path.name}"\nalt = ""\n'
     return f"+++\n{intake.front}{image}+++\n\n{intake.text}"
@@ -182,11 +190,17 @@ def _free(folder: Path, name: str) -> Path:
     return next(path for each in tries if not (path := folder / f"{each[:90]}{SUFFIX}").exists())
 
 
-def _write(path: Path, data: bytes) -> None:
-    """There whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(data)
-    beside.replace(path)
+def _place_for(picture: bytes, path: Path) -> Path:
+    """The picture as a file of that name; under another where a different one, perhaps cropped, has the name."""
+    for number in range(1, 1_000):
+        place = path.with_stem(f"{path.stem}-{number}") if number > 1 else path
+        try:
+            write_new(place, picture)
+        except FileExistsError:
+            if place.read_bytes() != picture:
+                continue
+        return place
+    raise Refused(f"{path} is there a thousand times.")
 
 
 def _remember(connection: Connection, pull: _Pull, identity: str, now_known: Known) -> None:

@@ -18,8 +18,9 @@ from newsletter.audience.mail_owed import MailKind
 from newsletter.config import Workspace
 from newsletter.errors import NewsletterError, Refused
 from newsletter.sending import pace
+from newsletter.sending.answers import UNTOUCHED
 from newsletter.sending.late import join_latest
-from newsletter.sending.owners import owner
+from newsletter.sending.owners import Owner, owner
 from newsletter.sending.service import queue
 from newsletter.sending.service.letters import FIELDS, Letter, write
 from newsletter.sending.service.matters import Matter, look_up
@@ -66,9 +67,9 @@ def deliver(
     with store.read() as connection:
         if not queue.has_work(connection, now()):
             return Delivered()
-    with owner(workspace.locks) as name:
+    with owner(store, workspace.locks) as ours:
         queue.recover(store, workspace.locks, transport)
-        post = _Post(store, workspace, ring, transport, now, queue.owner_of(name, transport), transport.quota())
+        post = _Post(store, workspace, ring, transport, now, ours, transport.quota())
         for _ in range(limit):
             if stop() or not post.reserve_slot(wait):
                 break
@@ -87,7 +88,7 @@ class _Post:
     ring: KeyRing
     transport: Transport
     now: Callable[[], datetime]
-    owner: str
+    owner: Owner
     quota: Quota
     done: Delivered = field(default_factory=Delivered)
 
@@ -116,7 +117,8 @@ class _Post:
             while (request := queue.next_due(connection, self.now())) is not None:
                 matter = look_up(connection, request, self.workspace.settings, self.ring, self.now())
                 if isinstance(matter, Matter):
-                    return matter if queue.take(connection, request, self.owner, self.now()) else None
+                    name = queue.owner_of(self.owner.name, self.transport)
+                    return matter if queue.take(connection, request, name, self.now()) else None
                 queue.refuse(connection, request, matter)
                 self.done.refused += 1
         return None
@@ -139,6 +141,8 @@ class _Post:
             return self._record(connection, request, answer)
 
     def _call(self, letter: Letter, request: Request) -> Answer:
+        if not self.owner.holds():
+            return UNTOUCHED
         recipient = Recipient(letter.address, FIELDS, request.tag)
         try:
             [answer] = self.transport.hand_over(letter.mail, [recipient])
@@ -167,7 +171,7 @@ class _Post:
 
     def _again(self, connection: Connection, request: Request, answer: Answer, *, reason: str) -> bool:
         """It was not taken. What is no fault of this mail ends the round, and is not counted against it."""
-        general = answer.throttled or answer.quota_spent or answer.verdict is Verdict.STOP
+        general = answer.throttled or answer.quota_spent or answer.verdict is Verdict.STOP or answer is UNTOUCHED
         if answer.throttled and self.quota.rate is not None:
             pace.slower(connection, self.transport.scope)
         if not general and request.attempt + 1 >= TRIES:

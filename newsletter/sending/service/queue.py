@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Connection, and_, case, select, update
 
 from newsletter.audience.mail_owed import MailKind
-from newsletter.sending.owners import LOST, alive
+from newsletter.sending.owners import LOST, gone
 from newsletter.store.engine import Store
 from newsletter.store.tables import service_mails
 from newsletter.transports.mail import Transport
@@ -86,7 +86,7 @@ def put_back(connection: Connection, request: Request, reason: str, *, due: date
 
 
 def owner_of(name: str, transport: Transport) -> str:
-    """How a row names who has it: the holder of a lock, and the transport it uses."""
+    """How a row names who has it: its owner, and the transport that uses."""
     return f"{name} {transport.name}"
 
 
@@ -94,13 +94,15 @@ def recover(store: Store, locks: Path, transport: Transport) -> int:
     """Deal with what ended processes left in flight; how many mails it concerned."""
     table = service_mails.c
     with store.read() as connection:
-        owners = list(connection.scalars(select(table.owner).where(_in_flight()).distinct()))
-    gone = [who or "" for who in owners if not who or not alive(locks, who.partition(" ")[0])]
-    if not gone:
+        owners = [who or "" for who in connection.scalars(select(table.owner).where(_in_flight()).distinct())]
+    ended = set(gone(store, locks, [who.partition(" ")[0] for who in owners])) if owners else set()
+    left_by = [who for who in owners if who.partition(" ")[0] in ended]
+    if not left_by:
         return 0
-    again = [who for who in gone if transport.idempotent and who.endswith(f" {transport.name}")]
+    again = [who for who in left_by if transport.idempotent and who.endswith(f" {transport.name}")]
     with store.write() as connection:
-        left = update(service_mails).where(_in_flight(), case((table.owner.is_(None), ""), else_=table.owner).in_(gone))
+        whose = case((table.owner.is_(None), ""), else_=table.owner)
+        left = update(service_mails).where(_in_flight(), whose.in_(left_by))
         same = left.where(table.owner.in_(again)).values(state="queued", owner=None, attempt=table.attempt - 1)
         lost = left.values(state="uncertain", owner=None, reason=LOST)
         return connection.execute(same).rowcount + connection.execute(lost).rowcount

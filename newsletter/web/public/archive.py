@@ -33,7 +33,7 @@ from newsletter.sending.archive import (
 )
 from newsletter.sending.messages import public_url_of
 from newsletter.transports.fields import Place, archive_values, fill
-from newsletter.web.public.around import POLL, Pieces, first_image, put_around
+from newsletter.web.public.around import POLL, READERS_OWN, Pieces, first_image, put_around
 from newsletter.web.public.kept import kept
 from newsletter.web.public.pages import Pages
 
@@ -88,7 +88,8 @@ def add_archive(site: FastAPI, app: App, pages: Pages) -> None:
                 raise HTTPException(404)
             said = _said_around(connection, pages, shown, now=app.now())
         build = load_build(app.store, shown.build)
-        mail = fill(build.html, {**archive_values(), "vote_url": POLL}, Place.HTML)
+        links = dict.fromkeys(archive_values(), READERS_OWN) | {"vote_url": POLL}
+        mail = fill(build.html, links, Place.HTML)
         head = pages.piece(
             "archived-head.html",
             about=settings,
@@ -130,6 +131,7 @@ def _said_around(connection: Connection, pages: Pages, shown: Archived, *, now: 
         above=pages.piece("archived-above.html", about=settings, shown=shown, notes=dated, taken_up=TAKEN_UP),
         below=pages.piece("archived-below.html", about=settings, shown=shown, before=before, after=after),
         under_polls=_under_polls(connection, pages, shown, now=now),
+        sign_up=f"{pages.base}/signup",
     )
 
 

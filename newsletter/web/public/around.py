@@ -1,18 +1,23 @@
 """Puts our own pieces around a frozen mail without touching a byte of it: in the head, above, below, under its polls.
 
 The mail is cut up, never parsed and written anew. A poll is known by its options' links, so that any theme's poll is
-found: what belongs under it goes behind the innermost table that holds them all.
+found: what belongs under it goes behind the innermost table that holds them all. Only the links that were a reader's
+own (to unsubscribe, to her preferences) lead nowhere here: one link to sign up stands in the place of those side by
+side, in the looks of the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape, unescape
 from itertools import takewhile
 
 from newsletter.rendering.markup import VOID, Kind, Piece, pieces
 
 POLL = "#poll"  # what {{vote_url}} stands for here: an option leads to what stands under its poll
+READERS_OWN = "#reader"  # what a link stands for here that was one reader's own
+_BETWEEN = " \t\r\n\xa0·•|,/-–"
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Pieces:
     above: str = ""
     below: str = ""
     under_polls: Mapping[str, str] | None = None
+    sign_up: str = ""  # the address that stands in for a reader's own links
 
 
 @dataclass(eq=False)
@@ -40,11 +46,34 @@ def put_around(mail: str, said: Pieces) -> str:
         *_under_polls(cut, said.under_polls or {}),
         (_where_body_ends(cut, len(mail)), said.below),
     ]
+    changes = [(at, at, piece) for at, piece in inserts] + list(_instead(cut, said.sign_up))
     made, end = "", 0
-    for at, piece in sorted(inserts, key=lambda insert: insert[0]):
+    for at, until, piece in sorted(changes, key=lambda change: change[0]):
         made += mail[end:at] + piece
-        end = at
+        end = max(end, until)
     return made + mail[end:]
+
+
+def _instead(cut: list[Piece], sign_up: str) -> Iterator[tuple[int, int, str]]:
+    """From where to where links were a reader's own, and the one that stands there now."""
+    first: Piece | None = None
+    until, inside = 0, False
+    for piece in cut:
+        link = piece.kind is Kind.TAG and piece.name == "a"
+        if link and not piece.closing and piece.attribute("href") == READERS_OWN:
+            first, inside = first or piece, True
+        elif link and piece.closing and inside:
+            until, inside = _end(piece), False
+        elif first and not inside and (piece.kind is not Kind.TEXT or unescape(piece.text).strip(_BETWEEN)):
+            yield first.start, until, _to_sign_up(first, sign_up)
+            first = None
+    if first and until > first.start:
+        yield first.start, until, _to_sign_up(first, sign_up)
+
+
+def _to_sign_up(link: Piece, address: str) -> str:
+    href = next(found for found in link.attributes if found.name == "href")
+    return f'{link.text[: href.start]}href="{escape(address)}"{link.text[href.end :]}Sign up</a>'
 
 
 def first_image(mail: str) -> Piece | None:

@@ -21,13 +21,18 @@ async def form_fields(request: Request) -> Mapping[str, str]:
 
 async def whole_body(request: Request) -> bytes:
     """What a request sends, for a route to depend on. 413 when too large."""
-    body = b""
+    return await body_up_to(request, MOST_BYTES)
+
+
+async def body_up_to(request: Request, most_bytes: int) -> bytes:
+    """What a request sends. 413 when it is more than that."""
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BYTES:
+        if len(body) > most_bytes:
             # The rest is never read, so the connection cannot be used again.
             raise HTTPException(413, headers={"Connection": "close"})
-    return body
+    return bytes(body)
 
 
 def fields_in(body: bytes, content_type: str) -> dict[str, str]:

@@ -77,7 +77,7 @@ class _Door:
             over = end_pause(self.app.store, self.app.workspace, self._person(link), link.newsletter)
             return self.show(link, said="The pause is over: you get every issue again." if over else "")
         if action == "leave-all":
-            left = leave_everything(self.app.store, link.subscriber_id, now=self.app.now())
+            left = leave_everything(self.app.store, link.subscriber_id, now=self.app.now(), send=link.send)
         else:
             left = unsubscribe(self.app.store, link, source="page", now=self.app.now())
         with self.app.store.read() as connection:
@@ -176,7 +176,7 @@ class _Door:
     def _standing(self, connection: Connection, link: ReaderLink) -> Standing | None:
         settings = self.pages.newsletters.get(link.newsletter)
         reader = reader_of(connection, link.subscriber_id)
-        if settings is None or reader is None or reader.erased:
+        if settings is None or reader is None or reader.gone:
             return None
         return standing_of(connection, reader, link.newsletter, settings, self.app.now())
 

@@ -164,9 +164,8 @@ class _Acts:
         lang = self.form.get("lang")
         if first_name is None and lang is None:
             return NOTHING if "first_name" not in self.form else PRIVATELY
-        reader, known = self.person.subscriber_id, self.app.settings.newsletters
         try:
-            set_profile(self.app.store, reader, first_name=first_name, lang=lang, newsletters=known)
+            set_profile(self.app.store, self.app.workspace, self.person, first_name=first_name, lang=lang)
         except InputError as error:
             [problem] = error.problems
             return Said(wrong={problem.place.file: problem.message}, written={"first_name": first_name or ""})

@@ -116,7 +116,7 @@ class PreferencePages:
             raise HTTPException(404)
         with self.app.store.read() as connection:
             reader = reader_behind(connection, ticket.number)
-        if reader is not None and reader.erased:
+        if reader is not None and reader.gone:
             return self.nobody()
         if reader is None or ticket.expired(self.app.now()):
             return self._over()
@@ -153,7 +153,7 @@ class PreferencePages:
         return self.pages.show("private-over.html", status=410)
 
     def nobody(self) -> Response:
-        """The reader was erased, or never was."""
+        """The reader was erased, or is on record no more for another reason, or never was."""
         return self.pages.show("preferences-nobody.html", status=404)
 
     def speaks_for(self, door: Door) -> str:

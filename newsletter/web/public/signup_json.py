@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
 from newsletter.app import App
@@ -65,13 +65,25 @@ def add_signup_json(site: FastAPI, app: App) -> None:
         return shared(asked, answer)
 
     @site.post(PATH)
-    def act(asked: Request, body: Annotated[bytes, Depends(whole_body)]) -> Response:
+    def act(asked: Request, body: Annotated[bytes | None, Depends(_body)]) -> Response:
         origin = asked.headers.get("origin")
         if origin is not None and origin != own and origin not in origins:
             return shared(asked, _errors(403, [Problem(Place("origin"), "This site may not use the form.")]))
         if asked.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return shared(asked, _errors(415, [Problem(Place("body"), "Send it as application/json.")]))
+        if body is None:
+            answer = _errors(413, [Problem(Place("body"), "That is more than this form takes. Nothing was changed.")])
+            answer.headers["Connection"] = "close"  # the rest of the body was never read
+            return shared(asked, answer)
         return shared(asked, _taken(app, asked, body))
+
+
+async def _body(asked: Request) -> bytes | None:
+    """What was sent; None when it is too much, so that it is told in JSON as everything here is."""
+    try:
+        return await whole_body(asked)
+    except HTTPException:
+        return None
 
 
 def offer(settings: Settings) -> list[dict[str, object]]:

@@ -18,11 +18,13 @@ from newsletter.web.public.edge import Edge
 from newsletter.web.public.feed import add_feed
 from newsletter.web.public.images import add_images
 from newsletter.web.public.leaving import add_leaving
+from newsletter.web.public.notifications import add_notifications
 from newsletter.web.public.pages import Pages
 from newsletter.web.public.preferences import add_preferences
 from newsletter.web.public.private import add_private
 from newsletter.web.public.signup import add_signup
 from newsletter.web.public.signup_json import add_signup_json
+from newsletter.web.public.trial_links import add_trial_links
 from newsletter.web.public.voting import add_voting
 
 
@@ -44,6 +46,8 @@ def create_site(app: App) -> FastAPI:
     add_signup(site, app, pages)
     add_signup_json(site, app)
     add_confirming(site, app, pages)
+    add_trial_links(site, pages)
+    add_notifications(site, app)
     _front_page(site, app, pages)
     _stylesheet(site)
 

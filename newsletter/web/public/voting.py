@@ -92,7 +92,7 @@ def _page(
         newsletter=settings,
         status=_STATUS[done] if done else 200,
         poll=found.poll,
-        said=_said(found, done, is_open=is_open, until=until),
+        said=[*_said(found, done, is_open=is_open, until=until), *_offered(found, chosen if done is None else None)],
         tally=votes if found.choice or not is_open else None,
         mine=found.choice,
         chosen=chosen,
@@ -100,6 +100,15 @@ def _page(
         until=until,
         archived=f"{pages.base}/archive/{link.newsletter}/{found.issue}" if readable else "",
     )
+
+
+def _offered(found: Ballot, followed: int | None) -> list[str]:
+    """Who has voted and follows another answer's link is offered the change: she must not take it for done."""
+    if found.choice is None or followed is None or followed == found.choice or not found.poll.has(followed):
+        return []
+    return [
+        f"The link you followed is for “{found.poll.options[followed - 1]}”. To change your vote to it, press Vote."
+    ]
 
 
 def _said(found: Ballot, done: Cast | None, *, is_open: bool, until: str) -> list[str]:

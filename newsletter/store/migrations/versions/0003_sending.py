@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _workers()
     op.create_table(
         "corrections",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -150,3 +151,13 @@ def upgrade() -> None:
     op.create_index("ix_sends_state", "sends", ["state"], unique=False)
 
     op.add_column("votes", sa.Column("suspect", sa.String(length=24), nullable=True))
+
+
+def _workers() -> None:
+    """What procrastinate needs to hand work to other machines; with SQLite one process does it all."""
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        from procrastinate.schema import SchemaManager
+
+        driver = connection.connection.driver_connection
+        driver.execute(SchemaManager.get_schema())  # many statements: only the driver takes them at once

@@ -1,0 +1,67 @@
+"""Breaking news goes before the others: while it has readers waiting, what else goes out the same way stands aside.
+
+So that it stays rare, a newsletter has a number of such sends a day.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+from sqlalchemy import Connection, exists, func, or_, select
+
+from newsletter.config import NewsletterSettings
+from newsletter.errors import Refused
+from newsletter.sending.instants import instant, shown
+from newsletter.sending.schedule import Standing
+from newsletter.sending.sends import Send, State
+from newsletter.store.tables import deliveries, schedules, sends
+
+BREAKING = 10  # its priority; everything else has 0
+_DAY = timedelta(days=1)
+
+
+def outranked(connection: Connection, send: Send) -> bool:
+    """Whether a send of higher priority has readers waiting at the same account.
+
+    It must be getting on: worked on by itself, or with somebody in flight. One that a killed process left behind, and
+    that waits for a person, keeps nobody waiting.
+    """
+    other, table = sends.alias("other"), deliveries.c
+    rows = select(table.subscriber_id).where(table.send_id == other.c.id)
+    higher = select(other.c.id).where(
+        other.c.state == State.SENDING,
+        other.c.priority > send.priority,
+        other.c.transport == send.transport,
+        func.coalesce(other.c.scope, "") == (send.scope or ""),
+        or_(other.c.detached, exists(rows.where(table.state == "in_flight"))),
+        exists(rows.where(table.state == "pending")),
+    )
+    return connection.scalar(higher.limit(1)) is not None
+
+
+def refuse_beyond_cap(
+    connection: Connection, newsletter: str, settings: NewsletterSettings, *, issue: str, at: datetime
+) -> None:
+    """Raises Refused when the newsletter has its number of breaking sends on that local day, begun or waiting.
+
+    What is scheduled of this very issue does not count: it is being replaced.
+    """
+    day = shown(at, settings.zone).date()
+    start, end = (instant(datetime.combine(d, time()), settings.zone).astimezone(UTC) for d in (day, day + _DAY))
+    begun = select(func.count()).where(
+        sends.c.newsletter == newsletter, sends.c.priority > 0, sends.c.created_at >= start, sends.c.created_at < end
+    )
+    waiting = select(func.count()).where(
+        schedules.c.newsletter == newsletter,
+        schedules.c.priority > 0,
+        schedules.c.state == Standing.WAITING,
+        schedules.c.issue != issue,
+        schedules.c.due_at >= start,
+        schedules.c.due_at < end,
+    )
+    number = (connection.scalar(begun) or 0) + (connection.scalar(waiting) or 0)
+    if number >= settings.breaking_per_day:
+        raise Refused(
+            f"Newsletter {newsletter} has its {settings.breaking_per_day} breaking sends of {day} already "
+            "(`breaking_per_day` in config.toml). Send this one without --breaking."
+        )
