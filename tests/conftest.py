@@ -54,9 +54,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_workspace(tmp_path: Path, database: Database) -> Callable[..., Path]:
     """Makes a workspace folder with a config.toml, keys and a database; `extra` is TOML put behind the config."""
 
-    def make(extra: str = "", *, config: str = CONFIG, name: str = "workspace") -> Path:
+    def make(extra: str = "", *, config: str = CONFIG, name: str = "workspace", transport: str = "outbox") -> Path:
         root = tmp_path / name
         (root / "issues").mkdir(parents=True)
+        config = config.replace('kind = "outbox"', f'kind = "{transport}"')
         (root / "config.toml").write_text(config + extra + database.give(root), encoding="utf-8")
         secrets = root / "secrets.toml"
         secrets.write_text(f'[keys]\nhash = "{new_key("h1")}"\nsigning = ["{new_key("s1")}"]\n', encoding="utf-8")

@@ -228,7 +228,10 @@ class _Play:
                 thread.join()
 
     def _settle(self) -> None:
-        """Everything that is published, and what would come late at once."""
+        """Everything that is published, and what would come late at once; an outage that lasts until now is sat out."""
+        away_since = time.monotonic()
+        while not self._answers() and time.monotonic() - away_since < _AWAY_SECONDS:
+            time.sleep(_LOOK)
         self._ask("/_simulator/events", {"hurry": 86_400 * 2})
         self.applied += self._collector().collect()
 

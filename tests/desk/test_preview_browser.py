@@ -10,6 +10,7 @@ from threading import Event, Thread
 
 import pytest
 import uvicorn
+from browser_pages import CHROMIUM, SCHEMES, WIDTHS, overflow, serious_findings, too_small_to_touch
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
@@ -17,9 +18,6 @@ from newsletter.app import App
 from newsletter.web.desk.draft import Drafts
 from newsletter.web.desk.preview import create_preview
 from newsletter.web.desk.serving import listening
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
-from browser_pages import CHROMIUM, SCHEMES, WIDTHS, overflow, serious_findings, too_small_to_touch
 
 pytestmark = pytest.mark.browser
 

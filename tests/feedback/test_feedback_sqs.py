@@ -89,7 +89,8 @@ def test_what_the_topic_says_comes_through_the_queue_once_and_is_gone_from_it(li
         line.publish(said("Delivery", SEND, reader))
     line.publish(said("Delivery", SEND, 1))
     done = collect(line.app.store, line.settings, line.app.keys, now=lambda: NOW)
-    assert (done.received, done.outcomes, done.duplicates) == (26, 25, 1)
+    assert done.outcomes == 25
+    assert done.duplicates == done.received - 25 >= 1  # a queue delivers at least once, now and then twice
     assert line.left() == 0
     assert line.stored() == 25
     assert collect(line.app.store, line.settings, line.app.keys, now=lambda: NOW).received == 0

@@ -17,7 +17,7 @@ from sending_rig import MORNING, Memory, add_readers, crash, frozen, start, with
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from newsletter.app import App
+from newsletter.app import App, open_app
 from newsletter.cli.root import cli
 from newsletter.errors import InputError
 from newsletter.store.tables import metadata, pace
@@ -201,14 +201,10 @@ def test_ended_half_way_it_cleans_up(make_app: Callable[[str], App], number: sig
 @pytest.fixture
 def make_app(make_workspace: Callable[..., Path]) -> Any:
     """An app whose configuration holds more than the usual."""
-    from conftest import CONFIG
-
-    from newsletter.app import open_app
-
     opened: list[App] = []
 
     def make(extra: str, kind: str = "outbox", name: str = "workspace") -> App:
-        root = make_workspace(extra, config=CONFIG.replace('kind = "outbox"', f'kind = "{kind}"'), name=name)
+        root = make_workspace(extra, name=name, transport=kind)
         opened.append(open_app(root, now=lambda: MORNING))
         return opened[-1]
 
