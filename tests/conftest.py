@@ -86,6 +86,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgresql: is about PostgreSQL; runs on no other database")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: two for each core, since many tests wait, for leases, browsers and other processes."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrise(metafunc)
 

@@ -19,7 +19,6 @@ from newsletter.store.tables import deliveries
 READERS = 1_000
 QUEUE = "sends"
 TASK = "slice"
-STALLED_SECONDS = 60  # without a sign of life from its worker: procrastinate's workers give one every ten
 
 Slice = tuple[int, int]  # batch numbers, from and to
 
@@ -44,7 +43,6 @@ def defer(connection: Connection, send: Send) -> int:
     """A job for every slice that has pending rows and no unfinished job; how many."""
     if connection.dialect.name != "postgresql":
         return 0
-    _sweep(connection)
     covered = [(row.first, row.last) for row in connection.execute(_UNFINISHED, {"queue": QUEUE, "send": send.id})]
     table = deliveries.c
     batch = (table.batch % ROUND).label("batch")
@@ -62,9 +60,9 @@ def has_waiting_jobs(connection: Connection, send_id: str) -> bool:
     return any(row.status == "todo" for row in rows)
 
 
-def _sweep(connection: Connection) -> None:
-    """Forget jobs whose worker is gone, and jobs of sends that are over."""
-    connection.execute(_STALLED, {"queue": QUEUE, "seconds": STALLED_SECONDS})
+def sweep(connection: Connection, *, silent_seconds: float) -> None:
+    """Forget jobs whose worker gave no sign of life for so long, and jobs of sends that are over."""
+    connection.execute(_STALLED, {"queue": QUEUE, "seconds": silent_seconds})
     connection.execute(_VAIN, {"queue": QUEUE, "finished": [str(state) for state in FINISHED]})
 
 

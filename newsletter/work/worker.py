@@ -91,6 +91,7 @@ class Worker:
                     concurrency=self.concurrency,
                     install_signal_handlers=False,
                     delete_jobs="always",
+                    update_heartbeat_interval=self.patience.lease_seconds / 6,  # silent for a lease, its jobs are gone
                 )
             )
             with self.stop.heard_by(lambda: _cancel(loop, served)):

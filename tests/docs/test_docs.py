@@ -8,8 +8,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
@@ -93,27 +91,28 @@ def test_every_block_type_is_documented() -> None:
 
 
 def test_every_command_in_the_readme_exists() -> None:
+    from typer.testing import CliRunner
+
+    from newsletter.cli.root import cli
+
     text = (ROOT / "README.md").read_text(encoding="utf-8")
+    groups = {command.name for command in cli.registered_groups}
     for line in sorted(set(re.findall(r"`newsletter ([a-z ]+)", text))):
         words = line.split()
-        command = (
-            words[:2]
-            if words[0] in {"subscriber", "audience", "consent", "issue", "sends", "db", "story"}
-            else words[:1]
-        )
-        run = subprocess.run([sys.executable, "-m", "newsletter", *command, "--help"], capture_output=True, check=False)
-        assert run.returncode == 0, " ".join(command)
+        command = words[:2] if words[0] in groups else words[:1]
+        assert CliRunner().invoke(cli, [*command, "--help"]).exit_code == 0, " ".join(command)
 
 
-@pytest.mark.parametrize(
-    "word", ["tree_sitter", "boto3", "botocore", "sqlalchemy", "lxml", "fastapi", "uvicorn", "pydantic", "PIL"]
-)
-def test_help_answers_without_loading(word: str) -> None:
-    """`newsletter --help` starts fast: nothing heavy is imported for it."""
+HEAVY = ("tree_sitter", "boto3", "botocore", "sqlalchemy", "lxml", "fastapi", "uvicorn", "pydantic", "PIL")
+
+
+def test_help_answers_without_loading_anything_heavy() -> None:
+    """`newsletter --help` starts fast."""
     code = (
         "import sys\n"
         "from newsletter.cli.root import cli\n"
         "try:\n    cli(['--help'])\nexcept SystemExit:\n    pass\n"
-        f"sys.exit('{word}' in sys.modules)"
+        f"print('loaded:', *[name for name in {HEAVY} if name in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded:"
