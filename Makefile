@@ -28,7 +28,7 @@ lock:
 $(READY): requirements.lock pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
 	  set -e; uv venv -q --allow-existing --python ">=3.11" $(VENV); \
-	  uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock; \
+	  uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock; \
 	  uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
 	  set -e; $(PYTHON) -m venv $(VENV); \

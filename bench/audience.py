@@ -46,10 +46,12 @@ SETTINGS = NewsletterSettings(
 PEOPLE = "WITH RECURSIVE people(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM people WHERE i < :readers) "
 ENTRY = "INSERT INTO consent (subscriber_id, newsletter, purpose, event, basis, jurisdiction, source, actor, "
 ENTRY += "occurred_at, recorded_at) "
+# As long as a real one; `substr` with a negative start means something else to each database.
+HASH = f"'h1:' || substr('{'0' * 64}' || CAST(i AS TEXT), length(CAST(i AS TEXT)) + 1)"
 FILL = (
     "INSERT INTO subscribers (id, address_hash, address, first_name, created_at) "
     + PEOPLE
-    + "SELECT i, 'h1:' || i, 'reader' || i || '@example.com', 'Ann', :since FROM people",
+    + f"SELECT i, {HASH}, 'reader' || i || '@example.com', 'Ann', :since FROM people",
     "INSERT INTO subscriptions (newsletter, subscriber_id, created_at) "
     + PEOPLE
     + "SELECT 'daily', i, :since FROM people",
@@ -61,7 +63,7 @@ FILL = (
     "FROM people WHERE i % 20 = 1",
     "INSERT INTO suppressions (address_hash, scope, reason, source, at) "
     + PEOPLE
-    + "SELECT 'h1:' || i, '*', 'hard-bounce', 'bench', :since FROM people WHERE i % 100 = 7",
+    + f"SELECT {HASH}, '*', 'hard-bounce', 'bench', :since FROM people WHERE i % 100 = 7",
     "INSERT INTO builds (hash, newsletter, issue, date, built_at) VALUES ('b', 'daily', 'bench', '2024-10-10', :since)",
     "CREATE TABLE plain (id INTEGER PRIMARY KEY, address TEXT NOT NULL, status TEXT NOT NULL)",
     "CREATE TABLE plain_queue (send TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (send, id))",

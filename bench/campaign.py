@@ -91,7 +91,7 @@ class World:
         end = time.monotonic() + SECONDS
         while True:
             try:
-                with urlopen(request) as answer:
+                with urlopen(request, timeout=SECONDS / 4) as answer:
                     return json.load(answer)
             except OSError:
                 if time.monotonic() > end:
@@ -403,11 +403,11 @@ def put_back(variables: dict[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def add_readers(app: App, number: int) -> None:
+def add_readers(app: App, number: int, *, first: int = 1, newsletter: str = "daily") -> None:
     since = datetime(2024, 1, 1, tzinfo=UTC)
-    ids = range(1, number + 1)
+    ids = range(first, first + number)
     entry: dict[str, object] = {
-        "newsletter": "daily",
+        "newsletter": newsletter,
         "purpose": "send",
         "event": "confirmed",
         "basis": "express",
@@ -420,12 +420,12 @@ def add_readers(app: App, number: int) -> None:
             for i in ids
         ]
         connection.execute(insert(subscribers), people)
-        rows = [{"newsletter": "daily", "subscriber_id": i, "created_at": since} for i in ids]
+        rows = [{"newsletter": newsletter, "subscriber_id": i, "created_at": since} for i in ids]
         connection.execute(insert(subscriptions), rows)
         connection.execute(insert(consent), [{**entry, "subscriber_id": i} for i in ids])
 
 
-def made_up(issue: str) -> Build:
+def made_up(issue: str, *, newsletter: str = "daily") -> Build:
     """A small issue; its name makes it one of its own."""
     import hashlib
 
@@ -437,7 +437,7 @@ def made_up(issue: str) -> Build:
         "body.txt": f"{issue}\n\nLeave: {link}\n".encode(),
     }
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in bodies.items()}
-    manifest = {"newsletter": "daily", "issue": issue, "date": "2024-10-10", "assets": {}}
+    manifest = {"newsletter": newsletter, "issue": issue, "date": "2024-10-10", "assets": {}}
     return Build({"manifest.json": canonical_json({**manifest, "variants": {"default": hashes}}), **bodies})
 
 

@@ -14,7 +14,7 @@ import logging
 import random
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def main() -> None:
     options.add_argument("--page", type=int, default=1_000)
     chosen = options.parse_args()
     logging.disable(logging.ERROR)  # the breaker speaks up: so many complaints are far too many
-    messages = _messages(chosen.events // 2)
+    messages = messages_about(range(1, chosen.events // 2 + 1))
     with tempfile.TemporaryDirectory() as folder:
         app = make_workspace(Path(folder) / "ours", sample=True)
         _send(app, chosen.events // 2)
@@ -105,10 +105,10 @@ def _send(app: App, readers: int) -> None:
         connection.execute(insert(deliveries), rows)
 
 
-def _messages(readers: int) -> list[str]:
+def messages_about(readers: Iterable[int]) -> list[str]:
     """Two events a reader, a Send and what became of it, out of order as they come."""
     found = []
-    for number in range(1, readers + 1):
+    for number in readers:
         found += [_record("Send", number), _record(_outcome(number), number)]
     random.Random(1).shuffle(found)
     return found

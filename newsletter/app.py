@@ -60,15 +60,22 @@ class App:
         return OutboxTransport(self.workspace.outbox)
 
 
-def open_app(root: Path, *, now: Callable[[], datetime] = system_clock) -> App:
-    """Open a workspace for work. A new database is made; an old one is refused until `db upgrade` was run.
+def open_app(root: Path, *, now: Callable[[], datetime] = system_clock, make: bool = False) -> App:
+    """Open a workspace for work. A database of an older version is refused until `db upgrade` was run.
 
+    So is one that is missing or empty, unless it is to be made: it may have been moved away, and who was mailed would
+    be forgotten. An empty PostgreSQL database, which somebody has just made by name, is made ready at first use.
     Raises NotFound, InputError, KeyMismatch or StoreError.
     """
     workspace = open_workspace(root)
     ring = read_keys(workspace.settings.keys)
-    store = Store(workspace.store_url)
+    store = Store(workspace.store_url, make=make)
     if is_empty(store):
+        if not (make or store.is_postgresql):
+            raise StoreError(
+                f"{store.url} holds nothing: put your database back, or restore your backup of it; or make it ready as "
+                "a new one with: newsletter db upgrade"
+            )
         upgrade(store)
     elif not is_current(store):
         raise StoreError("The database is not of this version. Run: newsletter db upgrade")
@@ -94,7 +101,9 @@ def make_workspace(root: Path, *, sample: bool = False, now: Callable[[], dateti
     except OSError as error:
         raise Refused(f"A workspace cannot be made in {root}: {error.strerror}. Name another folder.") from None
     if sample:
-        for folder in sorted(shipped("issues").glob("[!._]*")):
+        from newsletter.editorial.include import SHARED
+
+        for folder in sorted([*shipped("issues").glob("[!._]*"), shipped("issues") / SHARED]):
             shutil.copytree(folder, issues / folder.name, dirs_exist_ok=True)
     shutil.copyfile(shipped("config.example.toml"), root / CONFIG_NAME)
     secrets = f'# Keep a backup: without these keys old links cannot be checked.\n[keys]\nhash = "{new_key("h1")}"\n'
@@ -104,4 +113,4 @@ def make_workspace(root: Path, *, sample: bool = False, now: Callable[[], dateti
     ignore = root / ".gitignore"
     if not ignore.exists():
         ignore.write_text(GITIGNORE, encoding="utf-8")
-    return open_app(root, now=now)
+    return open_app(root, now=now, make=True)

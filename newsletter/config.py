@@ -32,6 +32,7 @@ ENVIRONMENT_PREFIX = "NEWSLETTER_"
 WORKSPACE_VARIABLE = "NEWSLETTER_WORKSPACE"
 CONFIG_NAME = "config.toml"
 SECRETS_NAME = "secrets.toml"
+MOST_MINUTES_LATE = 7 * 24 * 60  # what is later than a week is news no more
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 
@@ -90,7 +91,20 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _holidays(place: str) -> str:
+    from holidays import country_holidays  # takes a moment to load, and few need it
+
+    country, _, part = place.partition("-")
+    try:
+        country_holidays(country, subdiv=part or None)
+    except NotImplementedError:
+        message = f"no holidays are known for `{place}`."
+        raise ValueError(f"{message} Use a country, or a country and its part, such as US, DE-BY or CA-ON.") from None
+    return place
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
+Holidays = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), AfterValidator(_holidays)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HttpFeed = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s#]*)?$", max_length=2_000)]
 Line = Annotated[str, AfterValidator(_one_line)]
@@ -271,13 +285,23 @@ class PolicySettings(Part):
 class RhythmSettings(Part):
     """When a newsletter goes out: on which days, at which local time."""
 
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("mon", "tue", "wed", "thu", "fri")
+    days: Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], Field(min_length=1)] = (
+        "mon", "tue", "wed", "thu", "fri",
+    )  # fmt: skip
     at: Time
     done_by: bool = False  # `at` is when the last reader should have it, not when the first gets it
     zone: Zone | None = None  # the newsletter's if None
-    holidays: Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = (
-        None  # "US", "DE-BY": it rests then
-    )
+    holidays: Holidays | None = None  # "US", "DE-BY": it rests then
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def _time_of_day(cls, at: object) -> Time:
+        if isinstance(at, Time):
+            return at
+        try:
+            return Time.fromisoformat(at if isinstance(at, str) and re.match(r"\d\d:\d\d", at) else "")
+        except ValueError:
+            raise ValueError(f'{at!r} is no time of day. Write at = 06:30:00 (or "06:30").') from None
 
     @field_validator("at")
     @classmethod
@@ -293,6 +317,22 @@ class BreakerSettings(Part):
     after: int = Field(default=500, ge=1)  # outcomes heard of before it judges
     hard_bounces: float = Field(default=0.05, gt=0, le=1)
     complaints: float = Field(default=0.001, gt=0, le=1)
+
+
+# What has a length of its own: each block by its type, and a story told in brief or an item of `briefs`.
+Measured = Literal[
+    "brief", "intro", "lead", "story", "stories", "watching", "briefs", "numbers", "quote", "q-and-a", "follow-up",
+    "previously", "video", "image", "related", "sponsor", "table", "calendar", "mail", "html", "cta", "poll",
+    "correction", "divider",
+]  # fmt: skip
+
+
+class BudgetSettings(Part):
+    """How long an issue and its parts may be; what is longer is a finding."""
+
+    words: dict[Measured, Annotated[int, Field(ge=1)]] = {}
+    issue: int | None = Field(default=None, ge=1)  # words
+    read_minutes: int | None = Field(default=None, ge=1)
 
 
 class NewsletterSettings(Part):
@@ -324,9 +364,10 @@ class NewsletterSettings(Part):
     archive: Literal["public", "noindex", "off"] = "public"
     second_person: bool = False  # nothing goes out that only one person has approved
     rhythm: RhythmSettings | None = None
-    late_minutes: int = Field(default=120, ge=0, le=7 * 24 * 60)  # a scheduled issue later than that is held
+    late_minutes: int = Field(default=120, ge=0, le=MOST_MINUTES_LATE)  # a scheduled issue later than that is held
     breaking_per_day: int = Field(default=3, ge=0)  # breaking news goes before all other sends, so often a day
     breaker: BreakerSettings = BreakerSettings()
+    budgets: BudgetSettings = BudgetSettings()
     seeds: tuple[Address, ...] = ()  # colleagues who get each issue to look at; no readers, no part of the account
 
     @field_validator("policies")
@@ -419,8 +460,12 @@ class Workspace:
 
     @property
     def locks(self) -> Path:
-        """Locks that a killed process releases: who owns an in-flight batch."""
-        return self.root / "var" / "locks"
+        """Locks that a killed process releases: who owns an in-flight batch.
+
+        They lie beside an SQLite database, so that all who share it see the same ones, from whichever workspace.
+        """
+        file = self.store_url.removeprefix("sqlite:///")
+        return Path(file).resolve().parent / "locks" if file != self.store_url else self.root / "var" / "locks"
 
     @cached_property
     def store_url(self) -> str:
@@ -472,6 +517,10 @@ def find_workspace(start: Path, named: Path | None = None) -> Path:
 def open_workspace(root: Path) -> Workspace:
     """Read and check a workspace's settings. Raises NotFound without a config.toml, InputError for what is wrong."""
     path = root / CONFIG_NAME
+    if path.is_dir():
+        raise NotFound(
+            f"{path} is a folder, and must be the file with the settings. Move it away, then write that file."
+        )
     if not path.is_file():
         raise NotFound(f"There is no {CONFIG_NAME} in {root}. Make a workspace with: newsletter init DIR")
     config = _read(path)

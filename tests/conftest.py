@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,10 @@ __all__ = ["database", "postgresql_server", "sqlite_template"]  # fixtures
 
 settings.register_profile("newsletter", deadline=None)  # a slow machine is no counter-example
 settings.load_profile("newsletter")
+
+# Many tests start processes of their own: compiled once, not once each, even where the environment says otherwise.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 NOW = datetime(2024, 10, 10, 10, 30, tzinfo=UTC)
 

@@ -53,7 +53,7 @@ def day_to_resume(written: str, zone: ZoneInfo, now: datetime) -> Date:
         said = printable(written, 20)
         raise _unusable(f"“{said}” is not a day. Choose one, such as {first:%Y-%m-%d}.") from None
     if not first <= day <= last:
-        raise _unusable(f"{day:%Y-%m-%d} cannot be chosen. Choose a day from {first:%Y-%m-%d} to {last:%Y-%m-%d}.")
+        raise _unusable(f"{day.isoformat()} cannot be chosen. Choose a day from {first:%Y-%m-%d} to {last:%Y-%m-%d}.")
     return day
 
 

@@ -26,7 +26,7 @@ from newsletter.audience.row import LONGEST_NAME
 from newsletter.audience.select import verdicts
 from newsletter.audience.signup import Requested, request
 from newsletter.audience.suppression import suppressions_of
-from newsletter.audience.unsubscribe import Source, withdraw
+from newsletter.audience.unsubscribe import Source, from_send, withdraw
 from newsletter.audience.wordings import wording_of
 from newsletter.config import NewsletterSettings, Workspace
 from newsletter.errors import InputError, Place, Problem
@@ -133,8 +133,12 @@ class Person:
     now: datetime
 
 
-def turn(store: Store, workspace: Workspace, person: Person, wanted: Mapping[str, bool]) -> None:
-    """Turn newsletters on, which is the reader's express consent to the words beside the box, or off."""
+def turn(store: Store, workspace: Workspace, person: Person, wanted: Mapping[str, bool], *, send: str = "") -> None:
+    """Turn newsletters on, which is the reader's express consent to the words beside the box, or off.
+
+    `send` is the one whose mail held the link she came by.
+    """
+    said = from_send(SOURCE, send)
     known = workspace.settings.newsletters
     with store.write() as connection:
         found = read_preferences(connection, person.subscriber_id, known, person.now)
@@ -143,7 +147,7 @@ def turn(store: Store, workspace: Workspace, person: Person, wanted: Mapping[str
             if wanted.get(name, standing.on) == standing.on:
                 continue
             if standing.on:
-                withdraw(connection, person.subscriber_id, name, source=SOURCE, now=person.now, actor="reader")
+                withdraw(connection, person.subscriber_id, name, source=said, now=person.now, actor="reader")
             elif standing.bar is None:
                 _say_yes(connection, workspace, person, standing, Event.CONFIRMED)
 

@@ -206,7 +206,8 @@ class _Record:
 
     def _voted(self) -> Select[Any]:
         latest = func.max(votes.c.at).label("voted_at")
-        return self._among(votes.c, select(votes.c.subscriber_id, latest).group_by(votes.c.subscriber_id))
+        hers = select(votes.c.subscriber_id, latest).where(votes.c.suspect.is_(None))  # the others look automatic
+        return self._among(votes.c, hers.group_by(votes.c.subscriber_id))
 
     def _opened(self) -> Select[Any]:
         return self._looked("open", "opened_at", Purpose.OPEN_TRACKING)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Newsletter = Annotated[str | None, typer.Option("--newsletter", "-n", help="Which one (default: the only one).")]
 SegmentName = Annotated[str | None, typer.Option("--segment", help="Only readers of this segment.")]
+ReadersOf = Annotated[str | None, typer.Option(metavar="ISSUE", help="Only those who had that issue.")]
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 
 audience = group("audience", "Who may be mailed, and why.")
@@ -24,19 +25,29 @@ audience = group("audience", "Who may be mailed, and why.")
 
 @audience.command()
 def count(
-    context: typer.Context, newsletter: Newsletter = None, segment: SegmentName = None, as_json: AsJson = False
+    context: typer.Context,
+    newsletter: Newsletter = None,
+    segment: SegmentName = None,
+    readers_of: ReadersOf = None,
+    as_json: AsJson = False,
 ) -> None:
     """How many would get the newsletter now, and how many not, by reason."""
     from newsletter.audience.expiry import lapsing
     from newsletter.audience.explain import count as count_audience
     from newsletter.audience.membership import count_members, listed
     from newsletter.audience.segments import read_segment
+    from newsletter.sending.readers import count_readers, require_readers
 
     app = place(context).open()
     name, settings = app.workspace.newsletter(newsletter)
     chosen = read_segment(app.workspace, segment) if segment is not None else None
     with app.store.read() as connection:
-        if chosen is None:
+        if readers_of is not None:
+            require_readers(connection, name, readers_of)
+            found = count_readers(connection, readers_of, _view(app, name), segment=chosen)
+            of_all = listed(connection, name)
+            soon = None
+        elif chosen is None:
             found = count_audience(connection, name, settings=settings, at=app.now())
             of_all = found["audience"]
             soon = lapsing(connection, name, settings, at=app.now())
@@ -47,12 +58,17 @@ def count(
     if as_json:
         ends = {"lapsing": dataclasses.asdict(soon)} if soon else {}
         named = {"segment": chosen.name, "title": chosen.title, "newsletter_audience": of_all} if chosen else {}
+        if readers_of is not None:
+            named |= {"readers_of": readers_of, "newsletter_audience": of_all}
         emit_json({"newsletter": name, **named, **found, **ends})
         return
     first = [("audience", f"{of_all:,}")]
     if chosen is not None:
         say(f"Segment [bold]{plain(chosen.name)}[/bold]: {plain(chosen.title)}")
-        first.append(("in the segment", f"{found['audience']:,}"))
+        if readers_of is None:
+            first.append(("in the segment", f"{found['audience']:,}"))
+    if readers_of is not None:
+        first.append((f"had {readers_of}{', in the segment' if chosen else ''}", f"{found['audience']:,}"))
     reasons = [(f"not: {reason}", f"{number:,}") for reason, number in sorted(found["excluded_by"].items())]
     table(("", "readers"), [*first, ("would get it", f"{found['mailable']:,}"), *reasons], right=(1,))
     this_month = soon.in_month(app.now().astimezone(settings.zone)) if soon else 0
@@ -129,18 +145,30 @@ def _view(app: App, newsletter: str) -> View:
 
 
 @audience.command()
-def explain(context: typer.Context, email: Email, newsletter: Newsletter = None, as_json: AsJson = False) -> None:
+def explain(
+    context: typer.Context,
+    email: Email,
+    newsletter: Newsletter = None,
+    readers_of: ReadersOf = None,
+    as_json: AsJson = False,
+) -> None:
     """Whether this reader would get the newsletter now, why, and what that rests on."""
-    show_explanation(context, email, newsletter=newsletter, as_json=as_json)
+    show_explanation(context, email, newsletter=newsletter, readers_of=readers_of, as_json=as_json)
 
 
-def show_explanation(context: typer.Context, email: str, *, newsletter: str | None, as_json: bool) -> None:
+def show_explanation(
+    context: typer.Context, email: str, *, newsletter: str | None, readers_of: str | None = None, as_json: bool
+) -> None:
     """The answer of `audience explain` and `subscriber show`."""
     from newsletter.audience.explain import explain as explain_reader
+    from newsletter.sending.readers import only_readers
 
     app = place(context).open()
     name, settings = app.workspace.newsletter(newsletter)
     found = explain_reader(app.store, app.keys, email, newsletter=name, settings=settings, at=app.now())
+    if readers_of is not None:
+        with app.store.read() as connection:
+            found = only_readers(connection, app.keys, found, readers_of)
     if as_json:
         emit_json(dataclasses.asdict(found))
         return

@@ -54,7 +54,7 @@ def _fresh_workspace(root: Path) -> App:
     if (root / MARK).exists():
         shutil.rmtree(root / "var", ignore_errors=True)
         step(f"Using the demo workspace {plain(root)}; what was sent before is forgotten")
-        return open_app(root)
+        return open_app(root, make=True)
     if root.exists() and any(root.iterdir()):
         raise Refused(f"{root} is not empty and not a demo's folder. Name another: newsletter demo DIR")
     app = make_workspace(root, sample=True)

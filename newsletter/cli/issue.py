@@ -14,6 +14,8 @@ from newsletter.errors import InputError, Place, Problem
 
 if TYPE_CHECKING:
     from newsletter.app import App
+    from newsletter.editorial.overview import BlockRow, IssueRow
+    from newsletter.sending.schedule import Schedule
 
 issues = group("issue", "The issues and what is in them.")
 
@@ -27,7 +29,10 @@ def chosen(app: App, issue: str | None) -> str:
     from newsletter.editorial.refresh import up_to_date
     from newsletter.editorial.sent import next_unsent
 
-    if issue:
+    if issue is not None:
+        if not issue.strip():  # as an unset variable of a script gives it: never another issue by guess
+            remedy = "Name one, or leave the argument out for the next unsent."
+            raise InputError([Problem(Place("ISSUE"), "the issue's name is empty.", remedy)])
         return issue
     with up_to_date(app.store, Library(app.workspace.issues)) as index:
         return next_unsent(index)
@@ -117,6 +122,7 @@ def new(
     newsletter: Annotated[str | None, typer.Option("--newsletter", "-n", help="Default: the only one.")] = None,
 ) -> None:
     """Open a new issue: a folder with a definition to fill, and what the desk still owes as comments in it."""
+    from newsletter.editorial.corrections import waiting
     from newsletter.editorial.library import Library
     from newsletter.editorial.morning import morning
     from newsletter.editorial.refresh import up_to_date
@@ -128,7 +134,11 @@ def new(
     library = Library(app.workspace.issues)
     with up_to_date(app.store, library) as index:
         desk = morning(library, index, name, zone=settings.zone, day=day)
-    folder = start_issue(app.workspace.issues, issue, newsletter=name, day=day, comments=desk.comments())
+        owed = waiting(index.connection, name, by=day)
+    comments, root = desk.comments(), app.workspace.issues
+    folder = start_issue(root, issue, newsletter=name, day=day, comments=comments, corrections=owed)
+    if owed:
+        say(f"It puts right what is on record: {counted(len(owed), 'correction')}. Keep them, or move them elsewhere.")
     say(f"Made {plain(folder)} for {day:%A}, {day.isoformat()}. Then: newsletter check {plain(issue)}")
 
 
@@ -149,20 +159,38 @@ def list_issues(context: typer.Context, as_json: AsJson = False) -> None:
     from newsletter.editorial.library import Library
     from newsletter.editorial.overview import list_issues as overview
     from newsletter.editorial.refresh import up_to_date
+    from newsletter.sending.schedule import open_schedules
 
     app = place(context).open()
     with up_to_date(app.store, Library(app.workspace.issues)) as index:
         rows = overview(index)
+    with app.store.read() as connection:
+        planned = {schedule.issue: schedule for schedule in open_schedules(connection)}
     if as_json:
-        emit_json({"issues": [row.as_json() for row in rows]})
+        emit_json({"issues": [row.as_json() | _planned_json(planned.get(row.issue)) for row in rows]})
         return
     if not rows:
         say("No issues yet. Make a folder in issues/ with an issue.toml; docs/writing.md shows how.")
         return
     table(
         ("issue", "date", "newsletter", "state", "subject"),
-        [(r.issue, r.date, r.newsletter, r.state, r.subject) for r in rows],
+        [(r.issue, r.date, r.newsletter, _state(r, planned.get(r.issue)), r.subject) for r in rows],
     )
+
+
+def _state(row: IssueRow, planned: Schedule | None) -> str:
+    """What is still to come before what has been: of a scheduled issue the hour, and the day if it is another."""
+    if planned is None:
+        return row.state
+    day, _, hour = planned.local_at.partition("T")
+    when = hour if day == row.date else f"{day} {hour}"
+    return f"{'held' if planned.state == 'held' else 'scheduled'} {'by ' if planned.done_by else ''}{when}"
+
+
+def _planned_json(planned: Schedule | None) -> dict[str, str]:
+    if planned is None:
+        return {}
+    return {"state": str(planned.state).replace("waiting", "scheduled"), "scheduled_at": planned.due_at.isoformat()}
 
 
 @issues.command("show")
@@ -183,6 +211,16 @@ def show_issue(context: typer.Context, issue: Issue = None, as_json: AsJson = Fa
     day = definition.date
     say(f"{plain(definition.newsletter)}, {day:%A} {day.isoformat()}, {counted(len(rows), 'block')}")
     say("")
-    table(
-        ("line", "block", "title", "from"), [(r["line"], r["type"], r["title"], ", ".join(r["stories"])) for r in rows]
-    )
+    table(("line", "block", "title", "from"), [(_line(r, resolved.document.name), *_cells(r)) for r in rows])
+
+
+def _line(row: BlockRow, definition: str) -> str:
+    """Where it stands: a line of issue.toml, or of the shared file it comes from."""
+    file = "" if row["file"] == definition else f"{row['file'].rpartition('/')[2]}:"
+    return f"{file}{row['line'] or ''}"
+
+
+def _cells(row: BlockRow) -> tuple[str, str, str]:
+    found = ", ".join(row["stories"]) if row["shown"] else "nothing: left out"
+    passed = ", ".join(f"{count} {reason}" for reason, count in row["left_out"].items())
+    return row["type"], row["title"], f"{found} (passed over: {passed})" if passed else found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli.issue import AsJson, Issue, chosen
+from newsletter.cli.meanwhile import warnings_said
 from newsletter.cli.root import cli, place
 from newsletter.cli.sends import progress_bar
 from newsletter.cli.show import counted, emit_json, finding_json, plain, say, show_account, show_findings, step
@@ -39,7 +40,7 @@ def rehearse(
     tell = (lambda sentence: None) if as_json else (lambda sentence: step(plain(sentence)))
     if not as_json:
         say(f"Rehearsing issue [bold]{plain(name)}[/bold]: nobody is mailed.")
-    with _ended_by_signals(), progress_bar(shown=not as_json) as progress:
+    with _ended_by_signals(), warnings_said(), progress_bar(shown=not as_json) as progress:
         done = rehearse_issue(
             app.store,
             app.workspace,

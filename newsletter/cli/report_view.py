@@ -24,6 +24,19 @@ _OUTCOMES = {
     "rejected": "not mailed by the provider",
     "none": "nothing heard of yet",
 }
+_ALWAYS = ("readers", "delivered", "bounced_hard", "bounced_soft", "unheard")
+_BECAME = {
+    "readers": "readers",
+    "delivered": "delivered",
+    "late": "delayed",
+    "hard": "bounced_hard",
+    "soft": "bounced_soft",
+    "spam": "complained",
+    "silent": "unheard",
+    "not sent": "rejected",
+    "refused": "refused",
+    "doubt": "doubtful",
+}
 _OURS = {"content": "our content", "configuration": "our configuration"}
 
 
@@ -47,6 +60,7 @@ def _head(report: Mapping[str, Any]) -> None:
     if report.get("state_reason"):
         say(f"  {plain(report['state_reason'])}")
     to = f", to segment {plain(report['segment'])}" if report.get("segment") else ""
+    to += f", to those who had {plain(report['readers_of'])}" if report.get("readers_of") else ""
     said = f"build {report['build'][:12]}, by {plain(report['transport'])}, ordered by {plain(report['person'])}{to}"
     say(f"[dim]{said}[/dim]\n")
 
@@ -97,10 +111,9 @@ def _providers(providers: Sequence[Mapping[str, Any]]) -> None:
     if not providers:
         return
     _section("By mailbox provider")
-    columns = ("", "readers", "delivered", "late", "hard", "soft", "spam", "silent")
-    names = ("readers", "delivered", "delayed", "bounced_hard", "bounced_soft", "complained", "unheard")
-    rows = [(_short(row["provider"], 24), *(_number(row[name]) for name in names)) for row in providers]
-    _table(columns, rows, right=range(1, 8))
+    columns = {column: name for column, name in _BECAME.items() if name in _ALWAYS or any(r[name] for r in providers)}
+    rows = [(_short(r["provider"], 24), *(_number(r[name]) for name in columns.values())) for r in providers]
+    _table(("", *columns), rows, right=range(1, len(columns) + 1))
 
 
 def _bounces(bounces: Sequence[Mapping[str, Any]]) -> None:

@@ -39,6 +39,9 @@ def schedule(
     late_minutes: Annotated[int | None, typer.Option(help="Hold it when it is later (default: as set).", min=0)] = None,
     breaking: Annotated[bool, typer.Option("--breaking", help="Before all other sends.")] = False,
     segment: Annotated[str | None, typer.Option(help="Only readers in this segment.")] = None,
+    readers_of: Annotated[
+        str | None, typer.Option(metavar="ISSUE", help="Only those who had that issue: a correction.")
+    ] = None,
     rest: Annotated[bool, typer.Option("--rest", help="Only those who have not had the issue.")] = False,
     waive: Waive = None,
     as_: AsPerson = None,
@@ -61,6 +64,7 @@ def schedule(
         breaking=breaking,
         rest=rest,
         segment=segment,
+        readers_of=readers_of,
     )
     planned = plan(app.store, app.workspace, app.transport(), wanted, now=app.now())
     if as_json:
@@ -168,7 +172,7 @@ def list_schedules(
     table(("issue", "set for", "begins (UTC)", "state", "build", "by"), rows)
     for one in found:
         if one.reason:
-            say(f"{plain(one.issue)}: {plain(one.state)}: {plain(one.reason)}")
+            say(f"{plain(one.issue)}, set for {plain(one.in_words)}: {plain(one.state)}: {plain(one.reason)}")
 
 
 @schedules.command("cancel")
@@ -204,9 +208,11 @@ def skip(
             skip_day(connection, name, chosen_day, reason=reason, person=person_named(as_), now=app.now())
         waiting = [s for s in open_schedules(connection) if s.newsletter == name and s.set_for.day == chosen_day]
     if undo:
-        say(f"{plain(name)} {'goes out on' if was else 'was not to rest on'} {chosen_day:%A, %Y-%m-%d}.")
+        say(
+            f"{plain(name)} {'goes out on' if was else 'was not to rest on'} {chosen_day:%A}, {chosen_day.isoformat()}."
+        )
         return
-    say(f"{plain(name)} rests on {chosen_day:%A, %Y-%m-%d}.")
+    say(f"{plain(name)} rests on {chosen_day:%A}, {chosen_day.isoformat()}.")
     for one in waiting:
         say(f"Issue {plain(one.issue)} is scheduled for that day and goes out all the same; or take it back with:")
         say(f"  newsletter schedules cancel {plain(one.issue)}")
@@ -256,6 +262,7 @@ def _json(one: Schedule) -> dict[str, object]:
         "late_until": iso(one.late_until),
         "breaking": one.priority > 0,
         "segment": one.segment,
+        "readers_of": one.readers_of,
         "rest": one.rest,
         "person": one.person,
         "send": one.send_id,

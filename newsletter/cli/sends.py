@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from newsletter.cli.approve import show_changed
 from newsletter.cli.issue import AsJson, Issue, chosen
+from newsletter.cli.meanwhile import listening, warnings_said
 from newsletter.cli.person import AsPerson, person_named
 from newsletter.cli.root import cli, group, place
 from newsletter.cli.show import counted, emit_json, err, finding_json, plain, say, show_account, show_findings, table
@@ -38,6 +39,9 @@ def send(
     segment: Annotated[
         str | None, typer.Option(help="Only readers in this segment; the others later, by --rest.")
     ] = None,
+    readers_of: Annotated[
+        str | None, typer.Option(metavar="ISSUE", help="Only those who had that issue: a correction.")
+    ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Prepare it and return: `newsletter run`, `clock` or workers send it.")
     ] = False,
@@ -50,7 +54,9 @@ def send(
 
     app = place(context).open()
     whom = {"rest": rest, "detach": detach, "breaking": breaking}
-    order = Order(chosen(app, issue), person_named(as_), tuple(waive or ()), segment=segment, **whom)
+    order = Order(
+        chosen(app, issue), person_named(as_), tuple(waive or ()), segment=segment, readers_of=readers_of, **whom
+    )
     _fulfil(app, order, as_json=as_json)
 
 
@@ -60,7 +66,8 @@ def _fulfil(app: App, order: Order, *, as_json: bool) -> None:
 
     if not as_json:
         say(f"Issue [bold]{plain(order.issue)}[/bold]")
-    with progress_bar(shown=not as_json) as progress:
+    beside = nullcontext() if order.detach else listening(app)
+    with warnings_said(), progress_bar(shown=not as_json) as progress, beside:
         done = fulfil(app.store, app.workspace, app.keys, app.transport(), order, now=app.now, progress=progress)
     if done.findings and not as_json:
         show_findings(done.findings, done.waived)
@@ -102,6 +109,7 @@ def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
         until = datetime.fromisoformat(report["parked_until"])
         state, reason = f"held until {until:%d %B %H:%M} UTC", f": {report['state_reason']}"
     to = f" to segment {plain(report['segment'])}" if report.get("segment") else ""
+    to += f" to those who had {plain(report['readers_of'])}" if report.get("readers_of") else ""
     say(f"Send [bold]{send}[/bold] of build {report['build'][:12]}{to}: {plain(state)}{plain(reason)}")
     show_account(report["account"], report["excluded_by"])
     for warning in report.get("warnings", ()):
@@ -110,6 +118,9 @@ def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
         say(f"Some answers were lost. See who: newsletter sends uncertain {plain(send)}")
     if report["account"]["refused"]:
         say(f"Some were refused. See who, and why: newsletter sends refused {plain(send)}")
+    if report.get("stopped") and state not in {"done", "cancelled"}:
+        lift = f"newsletter stops lift {plain(report['stopped'])} --why 'what was done about it'"
+        say(f"Newsletter {plain(report['stopped'])} is stopped: nothing of it goes on. Lift that first: {lift}")
     if report.get("parked_until"):
         say(f"`newsletter run`, `clock` or a worker goes on by itself. Or now: newsletter sends resume {plain(send)}")
     elif state in {"paused", "held"}:
@@ -231,27 +242,46 @@ def resolve(
     if as_json:
         emit_json({"send": send, "choice": choice, "readers": number})
     elif number == 0:
-        say("Nobody is in doubt: nothing to decide.")
+        _show_doubts(send, in_doubt_by_reason(app.store, send), as_json=False)
     elif resend:
-        say(f"{counted(number, 'reader')} pending again. Go on with: newsletter sends resume {plain(send)}")
+        _say_pending_again(app, send, number)
     else:
         say(f"{counted(number, 'reader')} left in doubt, and listed as such.")
 
 
+def _say_pending_again(app: App, send: str, number: int) -> None:
+    """Who does the rest: a clock by itself, or whoever reads this."""
+    from newsletter.sending.late import goes_on_by_itself
+    from newsletter.sending.sends import get
+
+    with app.store.read() as connection:
+        found = get(connection, send)
+    resume = f"newsletter sends resume {plain(send)}"
+    if goes_on_by_itself(found):
+        way = f"`newsletter run`, `clock` or a worker goes on by itself. Or now: {resume}"
+    else:
+        way = f"Nothing goes out to them by itself. Go on with: {resume}"
+    say(f"{counted(number, 'reader')} pending again. {way}")
+
+
 def _show_doubts(send: str, doubts: Sequence[Doubt], *, as_json: bool) -> None:
     """What is left to decide; ends the command with 1 while there is anything."""
-    total = sum(doubt.readers for doubt in doubts)
+    total, undecided = (sum(d.readers for d in found) for found in (doubts, [d for d in doubts if not d.decided]))
     if as_json:
-        emit_json({"send": send, "uncertain": total, "by_reason": [asdict(doubt) for doubt in doubts]})
+        by_reason = [asdict(doubt) for doubt in doubts]
+        emit_json({"send": send, "uncertain": total, "undecided": undecided, "by_reason": by_reason})
     elif doubts:
         rows = [(d.readers, _minute(d.first), _minute(d.last), d.reason) for d in doubts]
         table(("readers", "first", "last", "why"), rows, right=(0,))
         say("Settle them by events: newsletter sends settle")
         again = f"newsletter sends resolve {plain(send)}"
-        say(f"Or decide: {again} --leave (as it is), or {again} --resend (some may get the issue twice)")
+        if undecided:
+            say(f"Or decide: {again} --leave (as it is), or {again} --resend (some may get the issue twice)")
+        else:
+            say(f"Nothing to decide: they stay listed so. Otherwise: {again} --resend (some may get the issue twice)")
     else:
         say("Nobody is in doubt: nothing to decide.")
-    if doubts:
+    if undecided:
         raise typer.Exit(1)
 
 
@@ -299,8 +329,12 @@ def show_send(context: typer.Context, send: SendId, as_json: AsJson = False) -> 
     """A send's account: everybody it was meant for, and where each of them stands."""
     from newsletter.feedback.breaker import warnings_of
     from newsletter.sending.accounts import report
+    from newsletter.sending.sends import get
+    from newsletter.sending.stops import open_stop
 
     app = _stock_taken(context, send)
     with app.store.read() as connection:
+        newsletter = get(connection, send).newsletter
         found = report(connection, send) | {"warnings": warnings_of(connection, send, app.settings)}
+        found["stopped"] = newsletter if open_stop(connection, newsletter) else None
     _show_report(found, as_json=as_json)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from newsletter.editorial.languages import LANGUAGES, Language, subtag
+
 
 @dataclass(frozen=True)
 class Slip:
@@ -26,45 +28,53 @@ class Slip:
 class Tongue:
     """How a language speaks of days. Groups: `day` a weekday; `n`, `m`, `y` of a date, by its ways to be written."""
 
-    weekdays: tuple[str, ...]  # Monday first
-    months: tuple[str, ...]  # the three letters by which each is known
+    language: Language
     relative: tuple[tuple[re.Pattern[str], int], ...]  # words, and how many days on they mean
     dated_relative: tuple[tuple[re.Pattern[str], int], ...]  # the same with a date behind them
     nearest: re.Pattern[str]  # a weekday that means the last, or the next, there is
     dated: tuple[re.Pattern[str], ...]  # a weekday and the date it is said to be
 
 
-def _tongue(
-    weekdays: str, months: str, words: dict[str, int], *, day_month: str, nearest: str, dated: tuple[str, ...]
-) -> Tongue:
-    known = tuple(name[:3].lower() for name in months.split())
-    names = tuple(weekdays.split())
-    long = "|".join(f"{name[:3]}(?:{name[3:]}|t)?" for name in months.split())
-    when = day_month.replace("MONTH", f"(?:{long})")
-    day = f"(?P<day>{'|'.join(names)})"
+def _tongue(lang: str, words: dict[str, int], *, day_month: str, nearest: str, dated: tuple[str, ...]) -> Tongue:
+    language = LANGUAGES[lang]
+    when = day_month.replace("MONTH", f"(?:{'|'.join(_ways(language))})")
+    day = f"(?P<day>{'|'.join(language.weekdays)})"
 
     def ready(pattern: str) -> re.Pattern[str]:
         spaced = pattern.replace("DAY", day).replace("DATE", when).replace(" ", r"\s+")
         return re.compile(rf"(?<![\w-])(?:{spaced})(?![\w-])", re.IGNORECASE)
 
+    before = r",? \(?(?:(?:on|am|den|dem|le|el|il|op|dia|no dia) |l[’'])?DATE"
     return Tongue(
-        names,
-        known,
+        language,
         relative=tuple((ready(word), days) for word, days in words.items()),
-        dated_relative=tuple((ready(rf"(?:{word}),? \(?(?:on |am |den )?DATE"), days) for word, days in words.items()),
+        dated_relative=tuple((ready(f"(?:{word}){before}"), days) for word, days in words.items()),
         nearest=ready(nearest),
         dated=tuple(ready(pattern) for pattern in dated),
     )
 
 
+def _ways(language: Language) -> Iterator[str]:
+    """How its months are written: whole, or cut short to three letters and more, as long as that names one month."""
+    for month in language.months:
+        for end in range(len(month), 2, -1):
+            if _months_named(month[:end], language) == [language.months.index(month)]:
+                yield month[:end]
+
+
+def _months_named(written: str, language: Language) -> list[int]:
+    return [number for number, name in enumerate(language.months) if name.lower().startswith(written.lower())]
+
+
+# Only words that can mean nothing else stand here: "the world of tomorrow" is no Friday, and "morgen", "mañana" and
+# "demain" are not taken for a day where they may be a morning or the future.
 ENGLISH = _tongue(
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
-    "January February March April May June July August September October November December",
+    "en",
     {
         "the day before yesterday": -2,
-        "(?<!before\\s)yesterday(?:'s|’s)?|last night|(?:24|twenty-four) hours ago": -1,
+        r"(?<!before\s)yesterday(?:'s|’s)?|last night|(?:24|twenty-four) hours ago": -1,
         "today|tonight|this (?:morning|afternoon|evening)": 0,
-        "(?<!after\\s)tomorrow(?:'s|’s)?": 1,
+        r"(?<!after\s)tomorrow(?:'s|’s)?": 1,
         "the day after tomorrow": 2,
     },
     day_month=(
@@ -74,32 +84,107 @@ ENGLISH = _tongue(
     nearest="(?:on|last|next|this|since|until|by) DAY(?:'s|’s)?",
     dated=(r"DAY,? \(?(?:the )?DATE", r"DATE,? (?:\(|a )DAY"),
 )
+_BEFORE_MORNING = "heute gestern tag mittwoch abend guten jeden am den der einen von"
+_NO_MORNING = "".join(rf"(?<!{word}\s)" for word in _BEFORE_MORNING.split())
 GERMAN = _tongue(
-    "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag",
-    "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "de",
     {
         "vorgestern": -2,
-        "gestern|vor 24 Stunden": -1,
+        r"(?<!von\s)gestern|vor 24 Stunden": -1,
         "heute": 0,
+        rf"{_NO_MORNING}(?-i:morgen)": 1,
         "übermorgen": 2,
     },
     day_month=r"(?P<n1>\d{1,2})\.\s*(?:(?P<m1>MONTH)\.?|(?P<k1>\d{1,2})\.)(?:\s*(?P<y>\d{4}))?",
     nearest="(?:am|letzten|vergangenen|nächsten|kommenden|diesen|seit|bis) DAY",
     dated=(r"DAY,? \(?(?:den |der |dem )?DATE",),
 )
-TONGUES = {"en": ENGLISH, "de": GERMAN}
+SPANISH = _tongue(
+    "es",
+    {
+        "anteayer|antes de ayer": -2,
+        r"(?<!de\s)ayer|hace 24 horas": -1,
+        "hoy(?! (?:en )?día)|esta (?:mañana|tarde|noche)": 0,
+        r"(?<!\w\s)(?:mañana mismo|mañana(?= por la |,? \(?\d{1,2} de ))": 1,
+        "pasado mañana": 2,
+    },
+    day_month=r"(?P<n1>\d{1,2})º? de (?P<m1>MONTH)(?:,? (?:del? )?(?P<y>\d{4}))?",
+    nearest=("(?:el|este|próximo|pasado) DAY"),
+    dated=(r"DAY,? \(?(?:día )?DATE",),
+)
+FRENCH = _tongue(
+    "fr",
+    {
+        "avant-hier": -2,
+        r"(?<!d[’'])hier|il y a 24 heures": -1,
+        "aujourd[’']hui|ce matin|ce soir|cet après-midi": 0,
+        r"(?<!de\s)demain": 1,
+        "après-demain": 2,
+    },
+    day_month=r"(?P<n1>\d{1,2})(?:er)? (?P<m1>MONTH)\.?(?: (?P<y>\d{4}))?",
+    nearest="(?P<sure>(?:ce|depuis|dès) )?DAY(?(sure)| (?:dernier|prochain))",
+    dated=(r"DAY,? \(?(?:le )?DATE",),
+)
+ITALIAN = _tongue(
+    "it",
+    {
+        "l[’']altro ieri|altroieri|avantieri": -2,
+        r"(?<!altro\s)(?<!di\s)ieri|24 ore fa": -1,
+        "(?<!d[’'])oggi|stamattina|stamani|stasera|quest[ao] (?:mattina|pomeriggio|sera)": 0,
+        r"(?<!di\s)(?<!dopo\s)domani": 1,
+        "dopodomani": 2,
+    },
+    day_month=r"(?P<n1>\d{1,2})[º°]? (?P<m1>MONTH)(?: (?P<y>\d{4}))?",
+    nearest="(?P<sure>(?:scors[oa]|prossim[oa]|quest[oa]) )?DAY(?(sure)| (?:scors[oa]|prossim[oa]))",
+    dated=(r"DAY,? \(?DATE",),
+)
+DUTCH = _tongue(
+    "nl",
+    {
+        "eergisteren": -2,
+        r"(?<!van\s)gisteren(?:avond|ochtend|middag)?|24 uur geleden": -1,
+        "vandaag|vanochtend|vanmorgen|vanmiddag|vanavond": 0,
+        r"morgen(?:ochtend|middag|avond)": 1,
+        "overmorgen": 2,
+    },
+    day_month=r"(?P<n1>\d{1,2}) (?P<m1>MONTH)(?: (?P<y>\d{4}))?",
+    nearest="(?:op|afgelopen|vorige|volgende|komende|aanstaande|deze|sinds|tot) DAY",
+    dated=(r"DAY,? \(?DATE",),
+)
+PORTUGUESE = _tongue(
+    "pt",
+    {
+        "anteontem": -2,
+        r"(?<!de\s)ontem|há 24 horas": -1,
+        "hoje(?! em dia)|esta (?:manhã|tarde|noite)": 0,
+        r"(?<!de\s)amanhã": 1,
+        "depois de amanhã": 2,
+    },
+    day_month=r"(?P<n1>\d{1,2})º? de (?P<m1>MONTH)(?: de (?P<y>\d{4}))?",
+    nearest="(?P<sure>(?:n[ao]|est[ae]|próxim[ao]|desde) )?DAY(?(sure)| (?:passad[ao]|que vem))",
+    dated=(r"DAY,? \(?(?:dia )?DATE",),
+)
+TONGUES = {
+    "en": ENGLISH,
+    "de": GERMAN,
+    "es": SPANISH,
+    "fr": FRENCH,
+    "it": ITALIAN,
+    "nl": DUTCH,
+    "pt": PORTUGUESE,
+}
 
 
 def wrong_dates(text: str, lang: str, day: date) -> Iterator[Slip]:
     """Dates whose weekday is another, or that are not yesterday, in a text written for that day."""
-    tongue = TONGUES.get(lang.partition("-")[0].lower())
+    tongue = TONGUES.get(subtag(lang))
     if tongue is None:
         return
     for pattern in tongue.dated:
         for match in pattern.finditer(text):
             meant = _meant(match, tongue, day)
             if meant is not None and _weekday(match, tongue) != meant.weekday():
-                name = tongue.weekdays[meant.weekday()]
+                name = tongue.language.weekdays[meant.weekday()]
                 yield Slip(match.start(), f"“{_said(match)}” is a {name}.", f"Write {name}, or mend the date.")
     for pattern, days in tongue.dated_relative:
         for match in pattern.finditer(text):
@@ -111,7 +196,7 @@ def wrong_dates(text: str, lang: str, day: date) -> Iterator[Slip]:
 
 def moved_words(text: str, lang: str, *, written: date, read: date) -> Iterator[Slip]:
     """Words about days that were right on the day they were written for and are not on the day they are read."""
-    tongue = TONGUES.get(lang.partition("-")[0].lower())
+    tongue = TONGUES.get(subtag(lang))
     if tongue is None or written == read:
         return
     for pattern, days in tongue.relative:
@@ -136,8 +221,7 @@ def _meant(match: re.Match[str], tongue: Tongue, near: date) -> date | None:
     number = int(parts.get("n1") or parts["n2"])
     month = parts.get("k1")
     if month is None:
-        named = str(parts.get("m1") or parts["m2"])[:3].lower()
-        month = tongue.months.index(named) + 1
+        month = _months_named(parts.get("m1") or parts["m2"], tongue.language)[0] + 1
     years = [int(parts["y"])] if parts["y"] else [near.year - 1, near.year, near.year + 1]
     found = []
     for year in years:
@@ -149,7 +233,7 @@ def _meant(match: re.Match[str], tongue: Tongue, near: date) -> date | None:
 
 
 def _weekday(match: re.Match[str], tongue: Tongue) -> int:
-    return [name.lower() for name in tongue.weekdays].index(match["day"].lower())
+    return [name.lower() for name in tongue.language.weekdays].index(match["day"].lower())
 
 
 def _last(weekday: int, day: date) -> date:
@@ -158,7 +242,7 @@ def _last(weekday: int, day: date) -> date:
 
 
 def _named(day: date, tongue: Tongue) -> str:
-    return f"{tongue.weekdays[day.weekday()]}, {day.isoformat()}"
+    return f"{tongue.language.weekdays[day.weekday()]}, {day.isoformat()}"
 
 
 def _said(match: re.Match[str]) -> str:

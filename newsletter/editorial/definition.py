@@ -14,32 +14,25 @@ from pydantic import Field, model_validator
 from newsletter.config import Address
 from newsletter.editorial.fields import (
     BlockId,
+    Cell,
     Closing,
     Day,
-    Days,
     FrontMatter,
     ImageName,
     Language,
     Line,
     Options,
+    PollName,
     QuestionId,
+    SharedFile,
     StoryId,
     Url,
     Words,
 )
+from newsletter.editorial.query import Select
 
 Markdown = Words
-
-
-class Select(FrontMatter):
-    """A query over the library, reckoned from the issue's date, never from the clock."""
-
-    tags: tuple[str, ...] = ()
-    section: str | None = None
-    source: str | None = None
-    since: Days | None = None  # "3d": issues dated up to three days earlier
-    unsent: bool = Field(default=False, strict=True)  # not in an issue that went out
-    limit: int = Field(default=5, ge=1, le=50, strict=True)
+MOST_COLUMNS = 6  # of a table that is to be read on a phone
 
 
 class BlockBase(FrontMatter):
@@ -47,7 +40,7 @@ class BlockBase(FrontMatter):
 
     id: BlockId | None = None
     label: str = ""  # the kicker
-    title: str = ""
+    title: str = ""  # some types have a title of their own where none is given: `rendering.phrases`
     audience: str | None = None  # a segment
     notes: str = ""  # never rendered
 
@@ -94,7 +87,6 @@ class WatchingItem(FrontMatter):
 
 class Watching(BlockBase):
     type: Literal["watching"]
-    title: str = "What we're watching"
     items: tuple[WatchingItem, ...] = ()
     stories: tuple[StoryId, ...] = ()
 
@@ -125,7 +117,6 @@ class NumberItem(FrontMatter):
 
 class Numbers(BlockBase):
     type: Literal["numbers"]
-    title: str = "Hard numbers"
     items: tuple[NumberItem, ...] = Field(min_length=1)
 
 
@@ -157,19 +148,27 @@ class QAndA(BlockBase):
 
 
 class FollowUpBlock(BlockBase):
-    """Ties a question to its answer; the words in front of it are computed."""
+    """Ties a question to its answer, or a poll to its result; the words in front of it are computed."""
 
     type: Literal["follow-up"]
-    question: QuestionId
+    question: QuestionId | None = None
+    poll: PollName | None = None  # of an earlier issue
     story: StoryId | None = None  # the answering story, when it is not to be found by itself
-    answer: str = ""  # in place of the answer in the story's front matter
+    answer: str = ""  # in place of the answer in the story's front matter; under a poll's result, what to say of it
+
+    @model_validator(mode="after")
+    def _one_way(self) -> FollowUpBlock:
+        if bool(self.question) == bool(self.poll):
+            raise ValueError("needs either a `question` (an id) or a `poll` (2024-10-09/ask-next).")
+        if self.poll and self.story:
+            raise ValueError("a poll is answered by its readers: leave out `story`, or write `answer`.")
+        return self
 
 
 class Previously(BlockBase):
     """What readers were told of a story before: the thread its `follows` make."""
 
     type: Literal["previously"]
-    title: str = "Previously"
     story: StoryId
     limit: int = Field(default=5, ge=1, le=20, strict=True)  # the newest so many
 
@@ -202,7 +201,6 @@ class RelatedItem(FrontMatter):
 
 class Related(BlockBase):
     type: Literal["related"]
-    title: str = "Related"
     items: tuple[RelatedItem, ...] = Field(min_length=1)
 
 
@@ -216,6 +214,61 @@ class Sponsor(BlockBase):
     disclosure: str = ""
     from_: Day | None = Field(default=None, alias="from")
     until: Day | None = None
+
+
+class TableBlock(BlockBase):
+    """Data in rows; a column of numbers is set flush right. A row's first cell names it."""
+
+    type: Literal["table"]
+    caption: str = ""
+    columns: tuple[Words, ...] = Field(min_length=2, max_length=MOST_COLUMNS)
+    rows: tuple[tuple[Cell, ...], ...] = Field(min_length=1, max_length=60)
+    as_of: str = ""  # the time the figures are of, in the editor's words
+    note: str = ""
+
+
+class CalendarItem(FrontMatter):
+    when: Words
+    what: Markdown
+    url: Url | None = None
+
+
+class Calendar(BlockBase):
+    type: Literal["calendar"]
+    items: tuple[CalendarItem, ...] = Field(min_length=1)
+
+
+class Letter(FrontMatter):
+    body: Markdown
+    name: str = ""
+    place: str = ""
+
+
+class Mail(BlockBase):
+    """Letters from readers."""
+
+    type: Literal["mail"]
+    items: tuple[Letter, ...] = Field(min_length=1)
+
+
+class HtmlBlock(BlockBase):
+    """HTML written by hand; what mail cannot have is taken out and named by the rule HTML-BLOCK."""
+
+    type: Literal["html"]
+    html: Words
+
+
+class Include(BlockBase):
+    """Stands for the blocks of a file in `issues/_shared/` (include.py puts them in its place)."""
+
+    type: Literal["include"]
+    file: SharedFile
+
+    @model_validator(mode="after")
+    def _bare(self) -> Include:
+        if self.id or self.label or self.title:
+            raise ValueError("takes only `file`, `audience` and `notes`. The rest stands in the shared file.")
+        return self
 
 
 class Cta(BlockBase):
@@ -242,6 +295,10 @@ class CorrectionBlock(BlockBase):
     was: Words
     is_: Words = Field(alias="is")
 
+    def facts(self) -> dict[str, str]:
+        """What a build's manifest keeps of it; the id ties it to the correction on record."""
+        return {"issue": self.issue, "was": self.was, "is": self.is_, **({"id": self.id} if self.id else {})}
+
 
 class Divider(BlockBase):
     type: Literal["divider"]
@@ -262,12 +319,24 @@ Block = Annotated[
     | ImageBlock
     | Related
     | Sponsor
+    | TableBlock
+    | Calendar
+    | Mail
+    | HtmlBlock
+    | Include
     | Cta
     | PollBlock
     | CorrectionBlock
     | Divider,
     Field(discriminator="type"),
 ]
+
+
+class SharedBlocks(FrontMatter):
+    """The whole of a file in `issues/_shared/`."""
+
+    notes: str = ""
+    blocks: tuple[Block, ...] = Field(min_length=1)
 
 
 class IssueDefinition(FrontMatter):

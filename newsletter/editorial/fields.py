@@ -62,6 +62,19 @@ def _closing(value: object) -> Date | datetime:
         ) from None
 
 
+def _embargo(value: object) -> datetime:
+    """A time of a day: the newsletter's own, or with its zone where an agency names one."""
+    written = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?", written):
+        try:
+            return datetime.fromisoformat(written)
+        except ValueError:
+            pass
+    if isinstance(value, datetime):
+        return value
+    raise ValueError(f'{shown(value)} is no time of a day. Write it as "2024-10-11T06:00", in the newsletter\'s time.')
+
+
 def _options(value: tuple[str, ...]) -> tuple[str, ...]:
     said = {" ".join(option.split()).casefold() for option in value}
     if not 2 <= len(value) <= 5:
@@ -95,6 +108,13 @@ def _block_id(value: str) -> str:
     raise ValueError(f"{shown(value)} cannot name a block. Use small letters, digits and hyphens: `hard-numbers`.")
 
 
+def _poll_name(value: str) -> str:
+    issue, slash, poll = value.partition("/")
+    if slash and NAME.fullmatch(issue) and re.fullmatch(r"[a-z][a-z0-9-]{0,63}", poll):
+        return value
+    raise ValueError(f"{shown(value)} cannot name a poll. Write its issue and its id: `2024-10-09/ask-next`.")
+
+
 def _web_address(value: str) -> str:
     if value == "" or _ADDRESS.fullmatch(value):
         return value
@@ -107,6 +127,20 @@ def _file_name(value: str) -> str:
     raise ValueError(
         f"{shown(value)} is not a file name. Images lie beside the story or the issue.toml, in its folder."
     )
+
+
+def _shared_file(value: str) -> str:
+    name = value.removesuffix(".toml")
+    if NAME.fullmatch(name):
+        return name
+    raise ValueError(f"{shown(value)} is not a file in issues/_shared/. Name it without a folder: `house.toml`.")
+
+
+def _cell(value: object) -> str:
+    """What stands in a cell, as it was written; `12.50` needs quotes to keep its nought."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value).strip()
+    raise ValueError(f"{shown(value)} cannot stand in a table. Write text in quotes, or a number.")
 
 
 def _window(value: str) -> str:
@@ -131,6 +165,7 @@ Day = Annotated[Date, BeforeValidator(_day)]
 StoryId = Annotated[str, AfterValidator(_story_id)]
 QuestionId = Annotated[str, AfterValidator(_question_id)]
 BlockId = Annotated[str, AfterValidator(_block_id)]
+PollName = Annotated[str, AfterValidator(_poll_name)]
 Url = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_web_address)]
 OptionalUrl = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]  # "" where there is none
 ImageName = Annotated[str, Field(min_length=1), AfterValidator(_file_name)]
@@ -138,5 +173,8 @@ Days = Annotated[str, AfterValidator(_window)]
 Language = Annotated[str, AfterValidator(_language)]
 Line = Annotated[str, AfterValidator(_one_line)]
 Closing = Annotated[Date | datetime, PlainValidator(_closing)]  # naive: a day, or a time of a day
+Embargo = Annotated[datetime, PlainValidator(_embargo)]  # naive where it is the newsletter's own time
+SharedFile = Annotated[str, AfterValidator(_shared_file)]  # its name without `.toml`
+Cell = Annotated[str, PlainValidator(_cell)]
 Words = Annotated[str, Field(min_length=1)]  # text that cannot be left empty
 Options = Annotated[tuple[Line, ...], AfterValidator(_options)]  # of a poll

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from newsletter.editorial.definition import FollowUpBlock, IssueDefinition, Stories, placed_names
 from newsletter.editorial.fields import name_key
-from newsletter.editorial.library import Library, heading_in, parse_definition
+from newsletter.editorial.include import included
+from newsletter.editorial.library import Library, heading_in
 from newsletter.editorial.reading import parse_story, read_bytes
-from newsletter.editorial.story import Story
-from newsletter.editorial.terms import terms
+from newsletter.editorial.relevance import copy_terms, label_terms, title_terms
+from newsletter.editorial.story import Story, authors, copy_key
 from newsletter.errors import InputError, NotFound, shown_path
 
 _LONGEST_PROBLEM = 500
@@ -70,11 +71,13 @@ def glean_issue(library: Library, issue: str, known_sha256: str | None) -> Issue
         return None
     heading = heading_in(source, issue)
     day, newsletter = (heading.date, heading.newsletter) if heading else (None, None)
+    shared = {("includes", file) for file in included(source)}
     try:
-        definition = parse_definition(source, name)
+        definition = library.parsed(source, name).definition
     except InputError as error:
-        return IssueGlean(issue, sha256, newsletter, day, problem=_first_line(error))
-    replies = [(block.question, block.answer) for block in definition.blocks if isinstance(block, FollowUpBlock)]
+        return IssueGlean(issue, sha256, newsletter, day, names=frozenset(shared), problem=_first_line(error))
+    blocks = [block for block in definition.blocks if isinstance(block, FollowUpBlock)]
+    replies = [(block.question, block.answer) for block in blocks if block.question]
     return IssueGlean(
         issue,
         sha256,
@@ -83,14 +86,14 @@ def glean_issue(library: Library, issue: str, known_sha256: str | None) -> Issue
         subject=definition.subject,
         selects=any(isinstance(block, Stories) and block.select for block in definition.blocks),
         data=json.dumps({"replies": replies}, ensure_ascii=False),
-        names=frozenset(_issue_names(library, issue, definition)),
+        names=frozenset({*shared, *_issue_names(library, issue, definition)}),
     )
 
 
 def _issue_names(library: Library, issue: str, definition: IssueDefinition) -> Iterable[Name]:
     yield from (("places", library.full_id(name, issue)) for name in placed_names(definition))
     for block in definition.blocks:
-        if isinstance(block, FollowUpBlock):
+        if isinstance(block, FollowUpBlock) and block.question:
             yield "replies", block.question
 
 
@@ -119,6 +122,8 @@ def _gleaned(story: Story, story_id: str, sha256: str) -> StoryGlean:
         *(("tag", name_key(tag)) for tag in meta.tags),
         ("section", name_key(meta.section)),
         ("source", name_key(meta.source)),
+        *(("author", name_key(name)) for name in authors(meta.byline)),
+        *(("copy", key) for key in copy_key(story.body)),
         *(("asks", asks.id) for asks in meta.asks),
         *(("answers", answers.question) for answers in meta.answers),
         *(("follows", name) for name in follows),
@@ -134,7 +139,6 @@ def _gleaned(story: Story, story_id: str, sha256: str) -> StoryGlean:
             {"question": said.question, "status": said.status, "text": said.answer or meta.dek} for said in meta.answers
         ],
     }
-    labels = " ".join((*meta.tags, meta.kicker, meta.section, meta.source, *(asks.question for asks in meta.asks)))
     return StoryGlean(
         story_id,
         sha256,
@@ -142,9 +146,9 @@ def _gleaned(story: Story, story_id: str, sha256: str) -> StoryGlean:
         day=meta.date,
         data=json.dumps(data, ensure_ascii=False),
         names=frozenset(names),
-        title_terms=tuple(terms(meta.title)),
-        label_terms=tuple(terms(labels)),
-        copy_terms=tuple(terms(f"{meta.dek}\n{story.body}")),
+        title_terms=tuple(title_terms(story)),
+        label_terms=tuple(label_terms(story)),
+        copy_terms=tuple(copy_terms(story)),
     )
 
 

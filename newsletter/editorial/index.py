@@ -69,6 +69,8 @@ class Sought:
     tags: tuple[str, ...] = ()
     section: str | None = None
     source: str | None = None
+    author: str | None = None
+    words: tuple[str, ...] = ()  # all of them (`terms.sought`)
     since: date | None = None
     until: date | None = None
     folders: Collection[str] | None = None
@@ -161,6 +163,14 @@ class Index:
         """The stories that follow this one, or any."""
         return self._naming("follows", story)
 
+    def with_copy(self, key: str) -> list[str]:
+        """The stories whose copy has this key (`story.copy_key`), by id."""
+        return sorted(self.connection.scalars(self._files("copy", key)))
+
+    def including(self) -> frozenset[str]:
+        """The issues with blocks of shared files."""
+        return frozenset(self.connection.scalars(self._files("includes")))
+
     def broken(self, folders: Collection[str] | None = None) -> list[StoryEntry]:
         """The stories that cannot be read."""
         query = self._entries(Sought(broken_too=True, folders=folders)).where(_stories.problem.is_not(None))
@@ -188,14 +198,19 @@ class Index:
             query = query.where(_day() <= sought.until)
         if sought.folders is not None:
             query = query.where(_stories.folder.in_(sorted(sought.folders)))
-        fits = and_(_stories.problem.is_(None), *self._named(sought))
+        fits = and_(_stories.problem.is_(None), *self._named(sought), *self._worded(sought))
         return query.where(or_(fits, _stories.problem.is_not(None)) if sought.broken_too else fits)
 
     def _named(self, sought: Sought) -> Iterator[ColumnElement[bool]]:
         wanted = [("tag", tag) for tag in sought.tags]
-        wanted += [(kind, name) for kind in ("section", "source") if (name := getattr(sought, kind)) is not None]
+        kinds = ("section", "source", "author")
+        wanted += [(kind, name) for kind in kinds if (name := getattr(sought, kind)) is not None]
         for kind, name in wanted:
             yield _stories.story.in_(self._files(kind, name_key(name)))
+
+    def _worded(self, sought: Sought) -> Iterator[ColumnElement[bool]]:
+        if sought.words:
+            yield _stories.id.in_(select(matches(self.connection, sought.words).c.id))
 
 
 def _day() -> ColumnElement[date | None]:

@@ -1,8 +1,8 @@
 """The library: the issues and stories of a workspace, found by name.
 
 Nothing is read before it is asked for, and nothing parsed twice: opening one issue costs that issue. A folder named
-`_…` is not an issue; `_inbox` holds stories that are in none yet. Whatever a name says, only files that
-really lie inside `issues/` are opened.
+`_…` is not an issue; `_inbox` holds stories that are in none yet, `_shared` what many have. Whatever a name says, only
+files that really lie inside `issues/` are opened.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -19,12 +19,14 @@ from pathlib import Path
 from newsletter.documents import Document, decode, did_you_mean, nearest, read_toml, validate
 from newsletter.editorial.definition import IssueDefinition
 from newsletter.editorial.fields import NAME
+from newsletter.editorial.include import SHARED, Whole, include
 from newsletter.editorial.reading import read_bytes, read_story
 from newsletter.editorial.story import Story
 from newsletter.errors import InputError, NotFound, Place, Problem, shown_path
 
 DEFINITION = "issue.toml"
 INBOX = "_inbox"
+NO_ISSUES = (INBOX, SHARED)  # folders that are looked into and are none
 SUFFIX = ".md"
 LATELY = 30  # so many issues are searched for a name like a mistyped one
 _NAMING = "Use letters, digits, `.`, `_` and `-` without accents or spaces."
@@ -41,8 +43,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class _Definition:
-    issue: IssueDefinition
-    document: Document
+    whole: Whole
     source: bytes
 
 
@@ -77,24 +78,29 @@ class Library:
 
     @cached_property
     def _known(self) -> frozenset[str]:
-        """The folders that are looked into: every issue and the inbox."""
-        return frozenset({*self._issue_ids, INBOX} & {*self._folder_names})
+        """The folders that are looked into: every issue, the inbox, and what issues share."""
+        return frozenset({*self._issue_ids, INBOX, SHARED} & {*self._folder_names})
 
     def definition(self, issue_id: str) -> tuple[IssueDefinition, Document]:
-        """An issue's definition. Raises NotFound, or InputError with every problem of its issue.toml."""
-        found = self._definition(issue_id)
-        return found.issue, found.document
+        """An issue's definition, shared blocks in place. Raises NotFound, or InputError with every problem of it."""
+        found = self._definition(issue_id).whole
+        return found.definition, found.document
 
     def definition_source(self, issue_id: str) -> tuple[str, bytes]:
         """The definition's file as shown to people, and its bytes. Raises as `definition` does."""
         found = self._definition(issue_id)
-        return found.document.name, found.source
+        return found.whole.document.name, found.source
+
+    def shared_sources(self, issue_id: str) -> Mapping[str, bytes]:
+        """The files of the shared blocks in it: names as shown to people, and bytes. Raises as `definition` does."""
+        return self._definition(issue_id).whole.shared
 
     def _definition(self, issue_id: str) -> _Definition:
         if issue_id not in self._definitions:
             path = self.definition_path(issue_id)
             try:
-                self._definitions[issue_id] = _read_definition(path, self._shown(path))
+                source = read_bytes(path, self._shown(path))
+                self._definitions[issue_id] = _Definition(self.parsed(source, self._shown(path)), source)
             except InputError as error:
                 self._definitions[issue_id] = error
         found = self._definitions[issue_id]
@@ -102,9 +108,23 @@ class Library:
             raise found
         return found
 
+    def parsed(self, source: bytes, name: str) -> Whole:
+        """The definition in these bytes, shared blocks in place. Raises InputError with every problem."""
+        document = read_toml(decode(source, name), name)
+        return include(validate(IssueDefinition, document), document, self._shared)
+
+    def _shared(self, name: str) -> tuple[str, bytes]:
+        path = self.root / SHARED / f"{name}.toml"
+        if path.name not in self.file_names(SHARED):
+            known = [file for file in self.file_names(SHARED) if file.endswith(".toml")]
+            remedy = did_you_mean(path.name, known) or "There are none in it."
+            raise NotFound(f"there is no file `{path.name}` in {self._shown(path.parent)}/. {remedy}")
+        self._keep_inside(path)
+        return self._shown(path), read_bytes(path, self._shown(path))
+
     def definition_path(self, issue_id: str) -> Path:
         """Where an issue's definition lies. Raises NotFound, or InputError for a link that leads elsewhere."""
-        if issue_id not in self._known or issue_id == INBOX:
+        if issue_id not in self._known or issue_id in NO_ISSUES:
             remedy = did_you_mean(issue_id, self.issue_ids()) or "Make one with: newsletter new ISSUE"
             raise NotFound(f"There is no issue `{issue_id}` in {self._shown(self.root)}/. {remedy}")
         path = self.root / issue_id / DEFINITION
@@ -129,7 +149,7 @@ class Library:
     # -- stories -------------------------------------------------------------------------------------------------------
 
     def story_ids(self, folder: str | None = None) -> tuple[str, ...]:
-        """The stories of one issue (or of `_inbox`); without a name of every issue and the inbox."""
+        """The stories of one issue (or of `_inbox`, `_shared`); without a name of every issue and the inbox."""
         if folder is None:
             return tuple(story for name in (*self.issue_ids(), INBOX) for story in self.story_ids(name))
         return tuple(f"{folder}/{name.removesuffix(SUFFIX)}" for name in self.file_names(folder) if is_story_file(name))
@@ -247,20 +267,6 @@ def is_story_file(name: str) -> bool:
     """Whether a file of this name is a story."""
     stem = name.removesuffix(SUFFIX)
     return stem != name and NAME.fullmatch(stem) is not None and not name.startswith("_")
-
-
-def _read_definition(path: Path, name: str) -> _Definition:
-    return _parse_definition(read_bytes(path, name), name)
-
-
-def _parse_definition(source: bytes, name: str) -> _Definition:
-    document = read_toml(decode(source, name), name)
-    return _Definition(validate(IssueDefinition, document), document, source)
-
-
-def parse_definition(source: bytes, name: str) -> IssueDefinition:
-    """The definition in these bytes. Raises InputError with every problem."""
-    return _parse_definition(source, name).issue
 
 
 def heading_in(source: bytes, issue_id: str) -> Heading | None:

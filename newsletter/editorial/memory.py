@@ -14,11 +14,12 @@ from datetime import timedelta
 from newsletter.config import Workspace
 from newsletter.editorial.definition import FollowUpBlock, StoryBlock
 from newsletter.editorial.index import Index
-from newsletter.editorial.library import INBOX, Heading, Library
+from newsletter.editorial.library import INBOX, NO_ISSUES, Heading, Library
 from newsletter.editorial.lookback import Lookback
 from newsletter.editorial.refresh import tree_of
 from newsletter.editorial.register import CLOSED, PLANNED, Question, read_register
 from newsletter.editorial.resolved import ResolvedIssue
+from newsletter.editorial.reuse import used_before
 from newsletter.editorial.sent import read_sent
 from newsletter.editorial.story import Story
 from newsletter.editorial.suggesting import CERTAIN, Suggestion, suggest
@@ -49,6 +50,7 @@ class Memory:
     questions: tuple[Reminder, ...] = ()
     threads: tuple[Reminder, ...] = ()
     suggestions: tuple[Reminder, ...] = ()
+    reused: tuple[Reminder, ...] = ()
 
 
 def remember(workspace: Workspace, store: Store, resolved: ResolvedIssue) -> Memory:
@@ -64,7 +66,13 @@ def remember(workspace: Workspace, store: Store, resolved: ResolvedIssue) -> Mem
         since = day - WINDOW if day.toordinal() > WINDOW.days else day.min
         register = read_register(library, index, {name: sent}, {name: day}, since=since)
         desk = _Desk(lookback, resolved, register.questions)
-        return Memory(tuple(desk.promises()), tuple(desk.questions()), tuple(desk.threads()), tuple(desk.suggestions()))
+        return Memory(
+            tuple(desk.promises()),
+            tuple(desk.questions()),
+            tuple(desk.threads()),
+            tuple(desk.suggestions()),
+            tuple(desk.reused()),
+        )
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ class _Desk:
         for story in self.stories:
             yield from self._answers_to_nothing(story)
             yield from self._asked_again(story)
+        yield from self._follows_up_nothing()
 
     def _answers_to_nothing(self, story: Story) -> Iterator[Reminder]:
         """An answer readers cannot place: nobody asked them."""
@@ -118,6 +127,15 @@ class _Desk:
             ):
                 message = f"“{said.question}” is answered here, and {askers[0]}, which asks it, never went out."
                 yield Reminder(place, message, "Tell readers what was asked, or leave the answer for later.")
+
+    def _follows_up_nothing(self) -> Iterator[Reminder]:
+        """A follow-up to a question that readers never saw, where no story placed here is told so already."""
+        told = {said.question for story in self.stories for said in story.meta.answers}
+        for block in self.resolved.blocks:
+            said = block.follow_up
+            if said and said.asked_in != self.resolved.id and not said.asked_on and said.question_id not in told:
+                message = f"it follows up “{said.question}”, and {said.asking_story}, which asks it, never went out."
+                yield Reminder(block.place, message, "Tell readers what was asked, or wait until they were.")
 
     def _asked_again(self, story: Story) -> Iterator[Reminder]:
         for number, asks in enumerate(story.meta.asks):
@@ -152,11 +170,21 @@ class _Desk:
                 elif entry.folder != INBOX and entry.day and entry.day > day:
                     message = f'follows "{name}", which is dated later: {entry.day}.'
                     yield Reminder(place, message, "Turn the link round.")
+                elif entry.folder not in {*NO_ISSUES, self.resolved.id} and not self.lookback.first_sent(name)[1]:
+                    message = f'follows "{name}", which never went out: readers have nothing to be led back to.'
+                    yield Reminder(place, message, "Say here what it said, or follow what they had.")
                 elif entry.day:
                     later = continued_by(index, name, after=entry.day, before=day)
                     if later and not {each.story for each in later} & {*names, story.id}:
                         message = f'follows "{name}", which {later[-1].story} took on since: the thread parts here.'
                         yield Reminder(place, message, f'If it is one story, follow "{later[-1].story}".')
+
+    def reused(self) -> Iterator[Reminder]:
+        """Stories that readers had before."""
+        for found in used_before(self.lookback, self.stories):
+            copied = "" if found.as_story == found.story.id else f" as {found.as_story}, word for word,"
+            message = f"“{found.story.meta.title}” went out before{copied} in {found.issue}, on {found.day}."
+            yield Reminder(found.story.front.place(["title"]), message, "Leave it out, or say what is new in it.")
 
     def suggestions(self) -> Iterator[Reminder]:
         """What the issue's main stories seem to continue, where they do not say."""

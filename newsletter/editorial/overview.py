@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from newsletter.editorial.index import Index, IssueEntry, Sought
 from newsletter.editorial.library import INBOX
-from newsletter.editorial.resolve import ResolvedIssue
+from newsletter.editorial.resolved import ResolvedBlock, ResolvedIssue
 from newsletter.store.tables import sends
 
 
@@ -46,20 +46,39 @@ class BlockRow(TypedDict):
 
     line: int | None
     type: str
+    file: str
     title: str
     stories: list[str]
+    shown: bool  # whether readers get it: a query may choose nothing, a thread begin here
+    left_out: dict[str, int]  # what fitted its query and was passed over, by reason
 
 
 def outline(resolved: ResolvedIssue) -> list[BlockRow]:
     """An issue's blocks in order."""
+    shown = {id(found.block): found for found in resolved.blocks}
     rows: list[BlockRow] = []
-    for found in resolved.blocks:
-        title = found.block.title or (found.stories[0].meta.title if found.stories else "")
-        if found.follow_up:
-            title = f"{found.follow_up.lead_in}: {found.follow_up.question}"
-        stories = [story.id for story in found.stories]
-        rows.append({"line": found.place.line, "type": found.block.type, "title": title, "stories": stories})
+    for index, block in enumerate(resolved.definition.blocks):
+        found = shown.get(id(block)) or ResolvedBlock(block, resolved.document.place(["blocks", index]))
+        rows.append(
+            {
+                "line": found.place.line,
+                "type": block.type,
+                "file": found.place.file,
+                "title": _title(found),
+                "stories": [story.id for story in found.stories],
+                "shown": id(block) in shown,
+                "left_out": dict(resolved.chosen[index].left_out) if index in resolved.chosen else {},
+            }
+        )
     return rows
+
+
+def _title(found: ResolvedBlock) -> str:
+    if found.follow_up:
+        return f"{found.follow_up.lead_in}: {found.follow_up.question}"
+    if found.readers_said:
+        return f"{found.readers_said.lead_in}: {found.readers_said.poll.question}"
+    return found.block.title or (found.stories[0].meta.title if found.stories else "")
 
 
 @dataclass(frozen=True)

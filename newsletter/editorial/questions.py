@@ -35,13 +35,14 @@ class Answered:
 
 def follow_up(lookback: Lookback, block: FollowUpBlock, *, place: Place, own: Iterable[Story]) -> Answered:
     """Tie a question to its answer; `own` are this issue's stories, the placed ones first. Raises InputError."""
-    asker, asks = _asked(lookback, block.question, place)
+    question = block.question or ""
+    asker, asks = _asked(lookback, question, place)
     asked_in, asked_on = lookback.first_sent(asker.id)
     answerer, answers, here = _answered(lookback, block, place=place, own=tuple(own))
     status: Status = answers.status if answers else "answered" if block.answer else "still-open"
     text = block.answer or (_answer_text(answerer, answers) if answerer and answers else "")
     said = FollowUp(
-        question_id=block.question,
+        question_id=question,
         question=asks.question,
         lead_in=lead_in(asked_on, lookback.issue.date, lookback.lang),
         answer_label="" if status in OPEN else answer_label(here=here, lang=lookback.lang),
@@ -99,21 +100,22 @@ def _answered(
     lookback: Lookback, block: FollowUpBlock, *, place: Place, own: tuple[Story, ...]
 ) -> tuple[Story | None, Answers | None, bool]:
     """The answering story, its answer, and whether it is this issue that gives it."""
+    question = block.question or ""
     if block.story:
         story = lookback.library.story(lookback.library.full_id(block.story, lookback.issue.issue))
-        answers = _answer_of(story, block.question)
+        answers = _answer_of(story, question)
         if answers is None and not block.answer:
-            remedy = f'Add [[answers]] with question = "{block.question}" to {story.path}, or `answer` to this block.'
-            raise InputError([Problem(place, f'story "{block.story}" does not answer "{block.question}".', remedy)])
+            remedy = f'Add [[answers]] with question = "{question}" to {story.path}, or `answer` to this block.'
+            raise InputError([Problem(place, f'story "{block.story}" does not answer "{question}".', remedy)])
         return story, answers, bool(block.answer) or any(story.id == placed.id for placed in own)
-    here = {story.id: story for story in own if _answer_of(story, block.question)}
+    here = {story.id: story for story in own if _answer_of(story, question)}
     if len(here) > 1:
         names = " and ".join(story.path for story in list(here.values())[:2])
-        raise InputError([Problem(place, f'"{block.question}" is answered twice: {names}.', "Say which with `story`.")])
+        raise InputError([Problem(place, f'"{question}" is answered twice: {names}.', "Say which with `story`.")])
     for story in here.values():
-        return story, _answer_of(story, block.question), True
-    for story in () if block.answer else _earlier_answers(lookback, block.question):
-        return story, _answer_of(story, block.question), False
+        return story, _answer_of(story, question), True
+    for story in () if block.answer else _earlier_answers(lookback, question):
+        return story, _answer_of(story, question), False
     return None, None, True
 
 

@@ -26,7 +26,7 @@ from newsletter.editorial.carried import note_builds
 from newsletter.editorial.gleaning import IssueGlean, StoryGlean, glean_issue, glean_story
 from newsletter.editorial.index import Index
 from newsletter.editorial.library import DEFINITION, SUFFIX, Library
-from newsletter.editorial.walk import ABSENT, UNKNOWN, Walk, stamp_of, walk
+from newsletter.editorial.walk import ABSENT, UNKNOWN, Walk, shared_stamp, stamp_of, walk
 from newsletter.store.engine import Store
 from newsletter.store.fulltext import Text, drop_texts, put_texts
 from newsletter.store.tables import library_issues, library_names, library_stories, library_trees
@@ -49,9 +49,10 @@ def refresh(store: Store, library: Library, *, clock: Callable[[], int] = time.t
     with store.read() as connection:
         known = _known(connection, tree)
         used_on = connection.scalar(select(library_trees.c.used_on).where(library_trees.c.tree == tree))
-    changed = [file for file, stamp in seen.stamps.items() if stamp == UNKNOWN or known.get(file, ("",))[0] != stamp]
+        changes = _Changes(library, tree, seen, known, Index(connection, tree).including())
+    stamps = ((file, changes.stamp(file)) for file in seen.stamps)
+    changed = [file for file, stamp in stamps if stamp == UNKNOWN or known.get(file, ("",))[0] != stamp]
     gone = [file for file in known if file not in seen.stamps]
-    changes = _Changes(library, tree, seen, known)
     for files in _batches(changed):
         _take(store, changes, files)
     for files in _batches(gone):
@@ -98,16 +99,24 @@ def forget_tree(connection: Connection, tree: str) -> None:
 
 @dataclass(frozen=True)
 class _Changes:
-    """A refresh under way."""
+    """A refresh under way. `including` are the issues that had shared blocks when they were read last."""
 
     library: Library
     tree: str
     seen: Walk
     known: _Known
+    including: frozenset[str]
+
+    def stamp(self, file: str) -> str:
+        """Of an issue with shared blocks it changes with the shared files too."""
+        return self._with_shared(self.seen.stamps[file]) if file in self.including else self.seen.stamps[file]
+
+    def _with_shared(self, stamp: str) -> str:
+        return f"{stamp}+{self.seen.shared}" if stamp != UNKNOWN != self.seen.shared else UNKNOWN
 
     def glean(self, file: str, *, unless_known: bool) -> IssueGlean | StoryGlean | None:
-        """What the file tells; None when its bytes are those already known."""
-        sha256 = self.known.get(file, (None, None))[1] if unless_known else None
+        """What the file tells; None when its bytes are those already known, and nothing of it lies elsewhere."""
+        sha256 = self.known.get(file, (None, None))[1] if unless_known and file not in self.including else None
         return (glean_story if "/" in file else glean_issue)(self.library, file, sha256)
 
     def path(self, file: str) -> Path:
@@ -117,14 +126,24 @@ class _Changes:
         path = self.path(file)
         return not os.path.lexists(path if "/" in file else path.parent)
 
-    def stamp_now(self, file: str) -> str:
-        """The stamp under the lock, as the walk would have taken it."""
+    def is_as_seen(self, file: str, told: IssueGlean | StoryGlean | None) -> bool:
+        """Whether it is, under the lock, what the walk saw."""
         stamp = stamp_of(self.path(file))
-        return ABSENT if stamp == UNKNOWN and self.seen.stamps[file] == ABSENT else stamp
+        stamp = ABSENT if stamp == UNKNOWN and self.seen.stamps[file] == ABSENT else stamp
+        if stamp != self.seen.stamps[file]:
+            return False
+        return not _shares(told) or shared_stamp(self.library, at=self.seen.at) == self.seen.shared != UNKNOWN
 
-    def proof(self, file: str) -> str:
+    def proof(self, file: str, told: IssueGlean | StoryGlean | None) -> str:
         """The stamp to keep: one by which a later walk may know that the file did not change."""
-        return UNKNOWN if file in self.seen.doubtful else self.seen.stamps[file]
+        if file in self.seen.doubtful:
+            return UNKNOWN
+        return self._with_shared(self.seen.stamps[file]) if _shares(told) else self.seen.stamps[file]
+
+
+def _shares(told: IssueGlean | StoryGlean | None) -> bool:
+    """Whether some of it lies in files of shared blocks."""
+    return told is not None and any(kind == "includes" for kind, _ in told.names)
 
 
 def _take(store: Store, changes: _Changes, files: Sequence[str]) -> None:
@@ -133,8 +152,8 @@ def _take(store: Store, changes: _Changes, files: Sequence[str]) -> None:
     with store.write() as connection:
         stamps = {}
         for file in files:
-            stamps[file] = changes.proof(file)
-            if changes.stamp_now(file) != changes.seen.stamps[file]:  # written meanwhile: read under the lock
+            stamps[file] = changes.proof(file, told[file])
+            if not changes.is_as_seen(file, told[file]):  # written meanwhile: read under the lock
                 told[file], stamps[file] = changes.glean(file, unless_known=False), UNKNOWN
         gone = {file for file in files if changes.is_gone(file)}
         here = [file for file in files if file not in gone]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from newsletter.config import CONFIG_NAME, NewsletterSettings, Workspace
 from newsletter.documents import Document, did_you_mean
@@ -23,17 +23,28 @@ from newsletter.editorial.definition import (
     Stories,
     story_names,
 )
+from newsletter.editorial.embargo import earliest
 from newsletter.editorial.index import Index
 from newsletter.editorial.library import Heading, Library
 from newsletter.editorial.lookback import Lookback
 from newsletter.editorial.polls import Poll, closing
+from newsletter.editorial.query import Select
 from newsletter.editorial.questions import follow_up
+from newsletter.editorial.readers_said import freeze_followed_up, readers_said
 from newsletter.editorial.refresh import refresh
-from newsletter.editorial.resolved import Corrected, Earlier, FollowUp, ResolvedBlock, ResolvedIssue
+from newsletter.editorial.resolved import (
+    Chosen,
+    Corrected,
+    Earlier,
+    FollowUp,
+    ReadersSaid,
+    ResolvedBlock,
+    ResolvedIssue,
+)
 from newsletter.editorial.selection import select_stories
 from newsletter.editorial.sent import read_sent
 from newsletter.editorial.story import Story
-from newsletter.editorial.threads import earlier_in_thread
+from newsletter.editorial.threads import Continued, continues, earlier_in_thread
 from newsletter.editorial.votes import polls_sent
 from newsletter.errors import InputError, Place, Problem
 from newsletter.store.engine import Store
@@ -41,8 +52,11 @@ from newsletter.store.engine import Store
 __all__ = ["FollowUp", "ResolvedBlock", "ResolvedIssue", "resolve"]
 
 
-def resolve(workspace: Workspace, store: Store, issue_id: str) -> ResolvedIssue:
-    """The issue with all it names and selects. Raises NotFound, or InputError with every problem of its files."""
+def resolve(workspace: Workspace, store: Store, issue_id: str, *, now: datetime | None = None) -> ResolvedIssue:
+    """The issue with all it names and selects. Raises NotFound, or InputError with every problem of its files.
+
+    With `now` the polls it follows up are counted for good, if they have closed by then.
+    """
     library = Library(workspace.issues)
     tree = refresh(store, library)
     problems: list[Problem] = []
@@ -57,17 +71,31 @@ def resolve(workspace: Workspace, store: Store, issue_id: str) -> ResolvedIssue:
         problems.append(_unknown_newsletter(workspace, definition, document))
         problems += _missing_stories(library, issue_id, definition, document=document)
         raise InputError(_in_order(problems))
+    if now is not None:
+        freeze_followed_up(store, definition, now)
     with store.read() as connection:
         heading = Heading(definition.date, issue_id, definition.newsletter)
         sent = read_sent(connection, definition.newsletter, settings.zone)
         lookback = Lookback(library, Index(connection, tree), sent, heading, _language(definition, settings))
-        draft = _Draft(lookback, definition, document, own, problems)
+        leaves = earliest(settings, definition.date)
+        draft = _Draft(lookback, definition, document, own, problems, leaves)
         blocks = tuple(draft.resolved_blocks())
         written = draft.written()
+        continued = continues(lookback, [story for block in blocks for story in block.stories])
     if problems:
         raise InputError(_in_order(problems))
-    facts = _facts(blocks)
-    return ResolvedIssue(issue_id, definition, document, blocks, draft.sources(), facts=facts, written=written)
+    facts = _facts(blocks, continued)
+    return ResolvedIssue(
+        issue_id,
+        definition,
+        document,
+        blocks,
+        draft.sources(),
+        facts=facts,
+        stories=tuple(draft.used.values()),
+        chosen=draft.chosen,
+        written=written,
+    )
 
 
 @dataclass
@@ -79,7 +107,9 @@ class _Draft:
     document: Document
     own: tuple[Story, ...]  # of the issue's folder
     problems: list[Problem]
+    leaves: datetime  # when it goes out at the earliest
     used: dict[str, Story] = field(default_factory=dict)
+    chosen: dict[int, Chosen] = field(default_factory=dict)
 
     def resolved_blocks(self) -> Iterator[ResolvedBlock]:
         """The blocks in order, without those whose query chose nothing, or whose thread begins here."""
@@ -87,7 +117,9 @@ class _Draft:
         placed = {story.id: story for stories in named for story in stories}
         for index, block in enumerate(self.definition.blocks):
             place = self.document.place(["blocks", index])
-            if isinstance(block, FollowUpBlock):
+            if isinstance(block, FollowUpBlock) and block.poll:
+                yield ResolvedBlock(block, place, readers_said=self._readers_said(index, block))
+            elif isinstance(block, FollowUpBlock):
                 yield ResolvedBlock(block, place, follow_up=self._follow_up(index, block, placed))
             elif isinstance(block, PollBlock):
                 yield ResolvedBlock(block, place, poll=self._poll(index, block))
@@ -97,10 +129,10 @@ class _Draft:
                 if told := self._previously(index, block):
                     yield ResolvedBlock(block, place, thread=told)
             elif isinstance(block, Stories) and block.select:
-                chosen = self._selected(block, set(placed))
-                placed.update((story.id, story) for story in chosen)
-                if chosen:
-                    yield ResolvedBlock(block, place, chosen)
+                stories = self._selected(index, block.select, set(placed))
+                placed.update((story.id, story) for story in stories)
+                if stories:
+                    yield ResolvedBlock(block, place, stories)
             else:
                 yield ResolvedBlock(block, place, named[index])
         self.used.update(placed)
@@ -118,12 +150,19 @@ class _Draft:
             except InputError as error:
                 self.problems += error.problems
 
-    def _selected(self, block: Stories, placed: set[str]) -> tuple[Story, ...]:
+    def _selected(self, index: int, query: Select, placed: set[str]) -> tuple[Story, ...]:
         try:
-            return select_stories(self.lookback, block.select, placed=placed) if block.select else ()
+            found = select_stories(self.lookback, query, placed=placed, leaves=self.leaves)
         except InputError as error:
             self.problems += error.problems
             return ()
+        self.chosen[index] = found
+        if len(found.stories) < query.minimum:
+            place = self.document.place(["blocks", index, "select", "minimum"])
+            others = f" Passed over: {found.in_words}." if found.left_out else " No other fits."
+            message = f"the query finds {len(found.stories)} of the {query.minimum} stories it must find.{others}"
+            self.problems.append(Problem(place, message, "Widen it, or lower `minimum`."))
+        return found.stories
 
     def _follow_up(self, index: int, block: FollowUpBlock, placed: Mapping[str, Story]) -> FollowUp | None:
         library, issue = self.lookback.library, self.lookback.issue.issue
@@ -140,6 +179,13 @@ class _Draft:
             return None
         self.used.update((story.id, story) for story in found.stories)
         return found.follow_up
+
+    def _readers_said(self, index: int, block: FollowUpBlock) -> ReadersSaid | None:
+        try:
+            return readers_said(self.lookback, block, place=self.document.place(["blocks", index, "poll"]))
+        except InputError as error:
+            self.problems += error.problems
+            return None
 
     def _poll(self, index: int, block: PollBlock) -> Poll | None:
         issue, zone = self.lookback.issue, self.lookback.sent.zone
@@ -190,7 +236,8 @@ class _Draft:
     def sources(self) -> dict[str, bytes]:
         """What the build rests on: the definition and every story used, by path."""
         path, source = self.lookback.library.definition_source(self.lookback.issue.issue)
-        return {path: source, **{story.path: story.source for _, story in sorted(self.used.items())}}
+        shared = self.lookback.library.shared_sources(self.lookback.issue.issue)
+        return {path: source, **shared, **{story.path: story.source for _, story in sorted(self.used.items())}}
 
     def written(self) -> dict[str, date]:
         """The day each story was written for, where it says one or is from another issue."""
@@ -243,19 +290,17 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
     )
 
 
-def _facts(blocks: tuple[ResolvedBlock, ...]) -> dict[str, object]:
+def _facts(blocks: tuple[ResolvedBlock, ...], continued: list[Continued]) -> dict[str, object]:
     stories = dict.fromkeys(story.id for block in blocks for story in block.stories)
     return {
         "stories": list(stories),
         "blocks": [_block_facts(block) for block in blocks],
         "follow_ups": [_follow_up_facts(block.follow_up) for block in blocks if block.follow_up],
+        **_readers_said_facts(blocks),
         **_thread_facts(blocks),
+        **({"follows": [each.facts() for each in continued]} if continued else {}),
         "polls": [block.poll.facts() for block in blocks if block.poll],
-        "corrections": [
-            {"issue": block.block.issue, "was": block.block.was, "is": block.block.is_}
-            for block in blocks
-            if isinstance(block.block, CorrectionBlock)
-        ],
+        "corrections": [block.block.facts() for block in blocks if isinstance(block.block, CorrectionBlock)],
     }
 
 
@@ -266,8 +311,17 @@ def _block_facts(block: ResolvedBlock) -> dict[str, object]:
 
 def _thread_facts(blocks: tuple[ResolvedBlock, ...]) -> dict[str, object]:
     """What was said to have been told before; nothing where no block says it."""
-    told = [{"story": e.story.id, "issue": e.issue, "day": e.day.isoformat()} for b in blocks for e in b.thread]
+    told = [
+        {"story": e.story.id, "title": e.story.meta.title, "issue": e.issue, "day": e.day.isoformat()}
+        for block in blocks
+        for e in block.thread
+    ]
     return {"previously": told} if told else {}
+
+
+def _readers_said_facts(blocks: tuple[ResolvedBlock, ...]) -> dict[str, object]:
+    told = [block.readers_said.facts() for block in blocks if block.readers_said]
+    return {"poll_follow_ups": told} if told else {}
 
 
 def _follow_up_facts(said: FollowUp) -> dict[str, object]:

@@ -10,6 +10,7 @@ from newsletter.documents import Document
 from newsletter.editorial.definition import Block, IssueDefinition
 from newsletter.editorial.polls import Poll
 from newsletter.editorial.story import Status, Story
+from newsletter.editorial.votes import Tally
 from newsletter.errors import Place
 
 
@@ -27,6 +28,37 @@ class FollowUp:
     asked_on: date | None  # the local date it went out; None when it was never sent
     asking_story: str | None
     answering_story: str | None
+
+
+@dataclass(frozen=True)
+class ReadersSaid:
+    """A poll of an earlier issue and what readers answered, with the words that say when it was asked."""
+
+    issue: str  # the one that asked
+    poll: Poll
+    asked_on: date
+    lead_in: str  # "Yesterday we asked you"
+    label: str  # in front of the result: "Today"
+    tally: Tally
+    answer: str  # Markdown under the result; "" for none
+
+    @property
+    def name(self) -> str:
+        return f"{self.issue}/{self.poll.id}"
+
+    def facts(self) -> dict[str, object]:
+        """What a build's manifest keeps of it."""
+        votes = [share.votes for share in self.tally.shares(self.poll)]
+        return {
+            **self.poll.facts(),
+            "poll": self.name,
+            "asked_in": self.issue,
+            "asked_on": self.asked_on.isoformat(),
+            "lead_in": self.lead_in,
+            "votes": votes,
+            "left_out": self.tally.left_out,
+            "final": self.tally.final,
+        }
 
 
 @dataclass(frozen=True)
@@ -48,6 +80,19 @@ class Earlier:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """What a query chose, and how many that fit it passed over on the way, by reason."""
+
+    stories: tuple[Story, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def in_words(self) -> str:
+        """`3 went out before, 1 under embargo`; "" when none was passed over."""
+        return ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
+
+
+@dataclass(frozen=True)
 class ResolvedBlock:
     """A block with what it names: stories, a follow-up, a poll with its closing, the issue corrected, a thread."""
 
@@ -55,6 +100,7 @@ class ResolvedBlock:
     place: Place
     stories: tuple[Story, ...] = ()
     follow_up: FollowUp | None = None
+    readers_said: ReadersSaid | None = None
     poll: Poll | None = None
     corrected: Corrected | None = None
     thread: tuple[Earlier, ...] = ()  # oldest first
@@ -68,6 +114,8 @@ class ResolvedIssue:
     definition: IssueDefinition
     document: Document
     blocks: tuple[ResolvedBlock, ...]
-    sources: Mapping[str, bytes]  # path shown to people -> bytes read: the definition and every story used
+    sources: Mapping[str, bytes]  # path shown to people -> bytes read: the definition, what it shares, every story used
     facts: Mapping[str, object] = field(default_factory=dict)  # JSON-able: what was selected, who asked when
+    chosen: Mapping[int, Chosen] = field(default_factory=dict)  # by a block's number in the definition
+    stories: tuple[Story, ...] = ()  # every story it rests on: placed, quoted by a follow-up, named in a thread
     written: Mapping[str, date] = field(default_factory=dict)  # by story, the day it was written for; not of this issue

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from newsletter.documents import read_toml, validate
+from newsletter.editorial.corrections import Correction
 from newsletter.editorial.definition import IssueDefinition
 from newsletter.editorial.fields import NAME
 from newsletter.editorial.incoming.intake import Intake
@@ -27,8 +28,30 @@ preheader = ""                    # the second line in the inbox; do not repeat 
 type = "lead"
 story = "lead"
 
-# More blocks: intro, story, stories, watching, briefs, numbers, quote, q-and-a, follow-up, previously,
+{blocks}# More blocks: intro, story, stories, watching, briefs, numbers, quote, q-and-a, follow-up, previously,
 # video, image, related, sponsor, poll, correction, cta, divider. docs/writing.md shows each.
+"""
+
+_CORRECTION = """\
+[[blocks]]
+type = "correction"
+id = "{id}"                  # which correction on record this is: newsletter correction list
+issue = {issue}
+was = {was}
+is = {is_}
+
+"""
+
+_CORRECTION_ISSUE = """\
+newsletter = "{newsletter}"
+date = {day}
+subject = "Correction to our issue of {said_on}"
+preheader = "What we got wrong, and what is right; it goes to those who had that issue"
+
+[[blocks]]
+type = "intro"
+body = "In our issue of {said_on} we got something wrong. Here is what is right."
+
 """
 
 _STORY = """\
@@ -53,15 +76,50 @@ def draft_story(title: str, suggested: Iterable[Suggestion] = ()) -> Intake:
     return Intake(meta.title, "The first paragraph.\n", front, ())
 
 
-def start_issue(issues: Path, issue_id: str, *, newsletter: str, day: date, comments: str = "") -> Path:
+def start_issue(
+    issues: Path,
+    issue_id: str,
+    *,
+    newsletter: str,
+    day: date,
+    comments: str = "",
+    corrections: Iterable[Correction] = (),
+) -> Path:
     """Make `issues/<issue_id>/` with an issue.toml and a story. Raises Refused, or InputError for a bad name.
 
-    `comments` are lines for the editor's eye, below the definition.
+    `comments` are lines for the editor's eye, below the definition; each correction becomes a block.
     """
+    blocks = "".join(map(_correction_block, corrections))
+    definition = _DEFINITION.format(newsletter=newsletter, date=day.isoformat(), blocks=blocks) + comments
+    return _start(issues, issue_id, definition, story=_STORY)
+
+
+def start_correction(
+    issues: Path, issue_id: str, *, newsletter: str, day: date, corrections: Iterable[Correction], said_on: str
+) -> Path:
+    """Make an issue that puts an earlier one right and does nothing else. Raises as `start_issue` does.
+
+    `said_on` is the day of the earlier one, in words.
+    """
+    head = _CORRECTION_ISSUE.format(newsletter=newsletter, day=day.isoformat(), said_on=said_on)
+    return _start(issues, issue_id, head + "".join(map(_correction_block, corrections)), story=None)
+
+
+def _correction_block(found: Correction) -> str:
+    return _CORRECTION.format(
+        id=found.block_id, issue=_string(found.issue), was=_string(found.was), is_=_string(found.is_)
+    )
+
+
+def _string(text: str) -> str:
+    """As TOML writes it; JSON's strings are TOML's but for one character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _start(issues: Path, issue_id: str, definition: str, *, story: str | None) -> Path:
     if not NAME.fullmatch(issue_id) or issue_id.startswith("_"):
         message = "an issue's name is letters, digits, dots, dashes and underscores, such as 2024-10-10-breaking."
         raise InputError([Problem(Place(f'issue "{issue_id}"'), message)])
-    definition = _DEFINITION.format(newsletter=newsletter, date=day.isoformat()) + comments
     validate(IssueDefinition, read_toml(definition, DEFINITION))
     folder = issues / issue_id
     try:
@@ -69,5 +127,6 @@ def start_issue(issues: Path, issue_id: str, *, newsletter: str, day: date, comm
     except FileExistsError:
         raise Refused(f"{folder} is there already; nothing was changed.") from None
     write_new(folder / DEFINITION, definition.encode())
-    write_new(folder / "lead.md", _STORY.encode())
+    if story is not None:
+        write_new(folder / "lead.md", story.encode())
     return folder

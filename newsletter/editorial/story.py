@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
 from newsletter.documents import Document
-from newsletter.editorial.fields import Day, FrontMatter, ImageName, Line, OptionalUrl, QuestionId, StoryId, Words
+from newsletter.editorial.fields import (
+    Day,
+    Embargo,
+    FrontMatter,
+    ImageName,
+    Line,
+    OptionalUrl,
+    QuestionId,
+    StoryId,
+    Words,
+)
 
 Status = Literal["answered", "partly", "still-open", "dropped"]
+
+_BY = re.compile(r"(?:by|von|par|por|di|da|door)\s+", re.IGNORECASE)
+_AND = re.compile(r"\s*[,;/&]\s*(?:and\s+)?|\s+(?:and|und|et|y|e|en)\s+", re.IGNORECASE)
+_FEWEST_WORDS = 8  # of copy that is known again by its words alone
 
 
 class Asks(FrontMatter):
@@ -54,7 +70,7 @@ class StoryMeta(FrontMatter):
     follows: tuple[StoryId, ...] = ()
     asks: tuple[Asks, ...] = ()
     answers: tuple[Answers, ...] = ()
-    embargo_until: str = ""
+    embargo: Embargo | None = None  # nothing that goes out before may have it
     notes: str = ""
 
 
@@ -70,3 +86,15 @@ class Story:
     path: str  # as shown to people, relative to the workspace
     source: bytes  # the file as it was read; hashed into the build
     front: Document  # to find lines again
+
+
+def authors(byline: str) -> frozenset[str]:
+    """Who a byline names: "By Ada Byron and Grace Hopper" both of them, and the two together."""
+    named = _BY.sub("", byline.strip(), count=1) if _BY.match(byline.strip()) else byline.strip()
+    return frozenset(name for name in (named, *_AND.split(named)) if name)
+
+
+def copy_key(body: str) -> tuple[str, ...]:
+    """What the copy is known by wherever it stands; nothing for a few words, which many stories may have."""
+    words = body.casefold().split()
+    return (hashlib.sha256(" ".join(words).encode()).hexdigest(),) if len(words) >= _FEWEST_WORDS else ()

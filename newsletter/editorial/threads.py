@@ -6,8 +6,8 @@ links say, even in a circle, walking it ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import date
 
 from newsletter.editorial.index import Index, StoryEntry
@@ -42,6 +42,37 @@ def thread(index: Index, story: str) -> Thread:
     entry = index.entries([story]).get(story)
     before = _walk(index, entry.follows if entry else (), besides=story)
     return Thread(story, tuple(before), tuple(_walk_on(index, story)))
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A story of an issue, and one it follows, as readers had it before."""
+
+    story: str
+    title: str
+    earlier: str
+    earlier_title: str
+    issue: str  # the one that brought the earlier story
+    day: date
+
+    def facts(self) -> dict[str, str]:
+        """What a build's manifest keeps of it."""
+        return {**asdict(self), "day": self.day.isoformat()}
+
+
+def continues(lookback: Lookback, stories: Iterable[Story]) -> list[Continued]:
+    """What these stories follow, as far as it went out to readers of this newsletter, in order."""
+    found: dict[tuple[str, str], Continued] = {}
+    for story in stories:
+        names = [lookback.library.full_id(name, story.issue) for name in story.meta.follows]
+        entries = lookback.index.entries(names) if names else {}
+        for name in names:
+            issue, day = lookback.first_sent(name)
+            if name in entries and issue and day and name != story.id:
+                earlier = entries[name]
+                link = Continued(story.id, story.meta.title, name, earlier.title, issue, day)
+                found[story.id, name] = link
+    return list(found.values())
 
 
 def earlier_in_thread(lookback: Lookback, story: Story, *, limit: int) -> tuple[Earlier, ...]:

@@ -6,32 +6,40 @@ file written again within the same tick of its clock keeps it; neither does one 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from newsletter.editorial.library import DEFINITION, INBOX, SUFFIX, Library, is_story_file
+from newsletter.editorial.include import SHARED
+from newsletter.editorial.library import DEFINITION, NO_ISSUES, SUFFIX, Library, is_story_file
 
-YOUNG_NS = 2_000_000_000  # the coarsest clock of a file system there is
 ABSENT = "absent"
 UNKNOWN = ""
+YOUNG_NS = 2_000_000_000  # the coarsest clock of a file system there is
 
 
 @dataclass
 class Walk:
-    """What was seen: the stamp of each issue's definition, by issue, and of each story; and which prove nothing."""
+    """What was seen: the stamp of each issue's definition, by issue, and of each story; and which prove nothing.
 
+    `shared` is one stamp for all files of shared blocks.
+    """
+
+    at: int
     stamps: dict[str, str] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
+    shared: str = ABSENT
 
 
 def walk(library: Library, *, at: int) -> Walk:
     """Look at every file once; `at` is the moment it begins, in nanoseconds since 1970."""
-    seen = Walk()
+    seen = Walk(at)
     closed = _closed(library)
-    for folder in (*library.issue_ids(), INBOX):
-        if folder != INBOX:
+    seen.shared = shared_stamp(library, at=at)
+    for folder in (*library.issue_ids(), *NO_ISSUES):
+        if folder not in NO_ISSUES:
             seen.stamps[folder] = UNKNOWN if folder in closed else ABSENT
         for entry, name in _files(library, folder) if folder not in closed else ():
             stamp, touched = _stamp(entry)
@@ -44,6 +52,18 @@ def walk(library: Library, *, at: int) -> Walk:
 def stamp_of(path: Path) -> str:
     """The stamp of a file as it is now."""
     return _stamp(path)[0]
+
+
+def shared_stamp(library: Library, *, at: int) -> str:
+    """One stamp for all files of shared blocks as they are now; UNKNOWN when it would prove nothing."""
+    try:
+        with os.scandir(library.root / SHARED) as entries:
+            found = sorted((entry.name, *_stamp(entry)) for entry in entries if entry.name.endswith(".toml"))
+    except OSError:
+        return ABSENT
+    if any(stamp == UNKNOWN or touched > at - YOUNG_NS for _, stamp, touched in found):
+        return UNKNOWN
+    return hashlib.sha256("".join(f"{name}\n{stamp}\n" for name, stamp, _ in found).encode()).hexdigest()
 
 
 def _closed(library: Library) -> frozenset[str]:
@@ -61,7 +81,7 @@ def _files(library: Library, folder: str) -> Iterator[tuple[os.DirEntry[str], st
     try:
         with os.scandir(os.path.join(library.root, folder)) as entries:  # noqa: PTH118 - ten thousand times
             for entry in entries:
-                if entry.name == DEFINITION and folder != INBOX:
+                if entry.name == DEFINITION and folder not in NO_ISSUES:
                     yield entry, folder
                 elif is_story_file(entry.name):
                     yield entry, f"{folder}/{entry.name.removesuffix(SUFFIX)}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from newsletter.audience.consent import IN_WORDS
 from newsletter.sending.prepare import ALREADY_HAD, NOT_IN_SEGMENT
+from newsletter.sending.readers import NOT_A_READER_OF
 from newsletter.sending.sends import Send
 
 Sentence = tuple[str, tuple[str, ...]]  # and the commands that help further
@@ -66,6 +67,8 @@ class _Reader:
         if reason == NOT_IN_SEGMENT:
             rest = f"newsletter send {self.send.issue} --rest"
             return f"{said}: this send was for the segment {self.send.segment} only.", (rest,)
+        if reason == NOT_A_READER_OF:
+            return f"{said}: this send was for those who had issue {self.send.readers_of} only.", (explain,)
         if reason == "cancelled":
             why = self.send.reason or "it was cancelled"
             return f"{said}: the send ended before this reader's turn ({why}).", (

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from newsletter.editorial.facts import facts_of
 from newsletter.editorial.polls import Poll, polls_in
-from newsletter.editorial.votes import Tally
+from newsletter.editorial.results import tally_of
 from newsletter.sending.sends import Send
-from newsletter.store.tables import poll_results, votes
 
 
 def polls(connection: Connection, send: Send) -> list[dict[str, Any]]:
@@ -20,24 +18,13 @@ def polls(connection: Connection, send: Send) -> list[dict[str, Any]]:
 
 
 def _one(connection: Connection, issue: str, poll: Poll) -> dict[str, Any]:
-    table = poll_results.c
-    query = select(table.counts, table.suspect).where(table.issue == issue, table.poll == poll.id)
-    closed = connection.execute(query).one_or_none()
-    if closed is None:
-        these = select(votes.c.choice, func.count()).where(votes.c.issue == issue, votes.c.poll == poll.id)
-        cast = these.where(votes.c.suspect.is_(None)).group_by(votes.c.choice)
-        counted = Tally({int(choice): int(number) for choice, number in connection.execute(cast)})
-        doubtful = these.with_only_columns(func.count()).where(votes.c.suspect.is_not(None))
-        suspect = connection.scalar(doubtful) or 0
-    else:
-        counted = Tally(dict(enumerate(json.loads(closed.counts), 1)))
-        suspect = closed.suspect
+    counted = tally_of(connection, issue, poll)
     return {
         "poll": poll.id,
         "question": poll.question,
         "closes": poll.closes.isoformat(),
         "votes": counted.total,
-        "suspect": suspect,
+        "suspect": counted.left_out,
         "options": [
             {"option": share.option, "votes": share.votes, "percent": share.percent} for share in counted.shares(poll)
         ],

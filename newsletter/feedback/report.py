@@ -87,7 +87,7 @@ def unsubscribed(connection: Connection, send: Send) -> Section:
     """Readers who left by a link of this send's mails, by how they did it."""
     table = consent.c
     behind = f", send {send.id}"
-    ways = ("one-click", "page", "page, everything")
+    ways = ("one-click", "page", "page, everything", "preferences page")
     query = select(table.source, func.count(table.subscriber_id.distinct())).where(
         table.newsletter == send.newsletter,
         table.purpose == "send",

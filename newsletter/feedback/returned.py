@@ -23,7 +23,10 @@ Section = dict[str, Any]
 
 
 def by_provider(connection: Connection, send_id: str) -> list[Section]:
-    """Everybody the send was handed over for, by mailbox provider; small domains together, erased readers apart."""
+    """Everybody the send was handed over for, by mailbox provider; small domains together, erased readers apart.
+
+    In each row `readers` is the sum of what became of them (all but `accepted`, which says it once more).
+    """
     found: dict[str, Counter[str]] = defaultdict(Counter)
     domains = Counter[str]()
     for row in _by_domain(connection, send_id):
@@ -49,6 +52,7 @@ def _by_domain(connection: Connection, send_id: str) -> Any:
     local = func.rtrim(subscribers.c.address, _OF_A_DOMAIN)
     domain = func.lower(func.substr(subscribers.c.address, func.length(local) + 1)).label("domain")
     accepted = table.state == "accepted"
+    heard = table.outcome.in_(("bounced", "complained", "rejected"))  # counted as that, whatever their state
     counts: dict[str, ColumnElement[bool]] = {
         "accepted": accepted,
         "delivered": and_(accepted, table.outcome == "delivered"),
@@ -58,6 +62,8 @@ def _by_domain(connection: Connection, send_id: str) -> Any:
         "complained": table.outcome == "complained",
         "rejected": table.outcome == "rejected",
         "unheard": and_(accepted, table.outcome == "none"),
+        "refused": and_(table.state == "refused", ~heard),
+        "doubtful": and_(table.state.in_(("in_flight", "uncertain")), ~heard),
     }
     columns = [func.count(case((holds, 1))).label(name) for name, holds in counts.items()]
     query = select(domain, func.count().label("readers"), *columns)

@@ -15,6 +15,8 @@ from enum import StrEnum
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from newsletter.sending.answers import in_a_line
+
 TAG = re.compile(r"([a-z2-7]{8})-([1-9][0-9]{0,17})-([1-9][0-9]{0,6})", re.ASCII)
 SERVICE_TAG = re.compile(r"service-([1-9][0-9]{0,17})-([1-9][0-9]{0,6})", re.ASCII)  # one letter short of a send's id
 
@@ -251,8 +253,7 @@ def _in_words(kind: Kind, detail: _Detail, words: str) -> str:
     if kind in _BOUNCES:
         status = next((r.status for r in detail.who if isinstance(r, _Recipient) and _STATUS.fullmatch(r.status)), "")
         return f"{words} {status}".strip()
-    said = detail.reason or detail.error or words
-    return "".join(character if character.isprintable() else "\ufffd" for character in said[:200])
+    return in_a_line(detail.reason or detail.error or words)[:200]
 
 
 def _said(detail: _Detail) -> list[str]:

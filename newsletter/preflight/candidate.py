@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from newsletter.config import Workspace
+from newsletter.editorial.corrections import waiting
 from newsletter.editorial.memory import remember
 from newsletter.editorial.resolve import ResolvedIssue, resolve
 from newsletter.preflight.check import check
@@ -28,15 +29,31 @@ class Candidate:
     findings: tuple[Finding, ...]
 
 
-def candidate(workspace: Workspace, store: Store, issue: str, *, now: datetime) -> Candidate:
-    """Resolve, render and check an issue; nothing is stored. Raises InputError for sources that cannot be used."""
-    resolved = resolve(workspace, store, issue)
+def candidate(
+    workspace: Workspace, store: Store, issue: str, *, now: datetime, clock: datetime | None = None
+) -> Candidate:
+    """Resolve, render and check an issue as it would go out at `now`.
+
+    With `clock`, which is the present, `now` is the moment it is to go out at; without, its schedule may name another.
+    No build is stored. Raises InputError for sources that cannot be used.
+    """
+    resolved = resolve(workspace, store, issue, now=clock or now)
     build = build_issue(workspace, resolved)
     with store.read() as connection:
         previous = last_subject(connection, build.newsletter, besides=build.issue)
-        due_at = next_due(connection, build.issue)
+        due_at = now if clock is not None else next_due(connection, build.issue)
+        owed = waiting(connection, build.newsletter, by=build.date, besides=build.issue)
     memory = remember(workspace, store, resolved)
-    context = context_of(workspace, resolved, now=now, previous_subject=previous, memory=memory, due_at=due_at)
+    context = context_of(
+        workspace,
+        resolved,
+        now=now,
+        previous_subject=previous,
+        memory=memory,
+        due_at=due_at,
+        corrections=owed,
+        exact=clock is not None,
+    )
     return Candidate(resolved, build, tuple(check(build, resolved, context)))
 
 

@@ -7,13 +7,18 @@ from dataclasses import replace
 from newsletter.editorial.resolve import ResolvedIssue
 from newsletter.errors import InputError, Place
 from newsletter.preflight import (
+    budgets,
+    embargo,
     envelope,
     fidelity,
+    handmade,
     images,
     links,
+    looking_back,
     memory,
     newsroom,
     size,
+    sponsors,
     structure,
     styles,
     unsubscribe,
@@ -26,8 +31,9 @@ from newsletter.rendering.variants import seen_by
 
 CHECKS: tuple[RuleFunction, ...] = (
     newsroom.day,
-    newsroom.embargo,
-    newsroom.sponsors,
+    embargo.embargo,
+    sponsors.sponsors,
+    newsroom.picture_credits,
     envelope.subject,
     envelope.preheader,
     fidelity.copy_problems,
@@ -39,6 +45,11 @@ CHECKS: tuple[RuleFunction, ...] = (
     memory.promises,
     memory.questions,
     memory.threads,
+    memory.reused,
+    budgets.budgets,
+    handmade.html_blocks,
+    looking_back.open_polls,
+    looking_back.corrections,
     links.destinations,
     links.unreachable,
     links.mismatches,

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from typing import Literal
 
-from newsletter.config import Workspace
+from newsletter.config import BudgetSettings, Workspace
+from newsletter.editorial.corrections import Correction
+from newsletter.editorial.embargo import its_hour
 from newsletter.editorial.memory import Memory
 from newsletter.editorial.resolve import ResolvedIssue
 
@@ -23,7 +25,10 @@ class Context:
     public_url: str = ""
     previous_subject: str | None = None
     memory: Memory = field(default_factory=Memory)
+    corrections: tuple[Correction, ...] = ()  # of the newsletter's earlier issues, which no issue has carried
     goes_out: date | None = None  # the day it is scheduled for, where that is known
+    leaves: datetime | None = None  # when it goes out, where that is known or the newsletter's hour tells
+    budgets: BudgetSettings = field(default_factory=BudgetSettings)
 
     @property
     def is_real(self) -> bool:
@@ -39,10 +44,14 @@ def context_of(
     previous_subject: str | None = None,
     memory: Memory | None = None,
     due_at: datetime | None = None,
+    corrections: tuple[Correction, ...] = (),
+    exact: bool = False,
 ) -> Context:
-    """The circumstances of this workspace and newsletter."""
+    """The circumstances of this workspace and newsletter; `exact` when `now` is the very moment it goes out."""
     _, settings = workspace.newsletter(resolved.definition.newsletter)
     ses = workspace.settings.ses
+    hour = its_hour(settings, resolved.definition.date)
+    likely = due_at or (max(now, hour) if hour else None)
     return Context(
         now=now,
         zone=settings.zone,
@@ -52,5 +61,8 @@ def context_of(
         public_url=workspace.settings.public_url,
         previous_subject=previous_subject,
         memory=memory or Memory(),
+        corrections=corrections,
         goes_out=due_at.astimezone(settings.zone).date() if due_at else None,
+        leaves=now if exact else likely,
+        budgets=settings.budgets,
     )

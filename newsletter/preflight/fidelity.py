@@ -26,6 +26,7 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 LONGEST_LINE = 998
+_TO_COME = re.compile(r"TK|TKTK|XXX|lorem ipsum", re.IGNORECASE)
 
 
 def tokens(examined: Examined) -> Iterator[Finding]:
@@ -39,7 +40,11 @@ def tokens(examined: Examined) -> Iterator[Finding]:
             if (snippet, place) not in seen:
                 seen.add((snippet, place))
                 message = f"`{shortened(snippet, 40)}` would be sent as it stands."
-                yield error("TOKEN-LEFT", place, message, "Write what it stands for, or a merge field with a fallback.")
+                remedy = "Write what it stands for, or a merge field with a fallback."
+                if _TO_COME.fullmatch(snippet):
+                    message = f"`{snippet}` stands for words still to come, and would be sent as it stands."
+                    remedy = "Write the words; where they are meant so, waive the rule by name."
+                yield error("TOKEN-LEFT", place, message, remedy)
 
 
 def _written(examined: Examined, word: str) -> bool:

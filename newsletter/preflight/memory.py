@@ -30,6 +30,12 @@ def threads(examined: Examined) -> Iterator[Finding]:
         yield info("THREAD", found.place, found.message, found.remedy)
 
 
+def reused(examined: Examined) -> Iterator[Finding]:
+    """REUSED: a story, or its words, that readers had before."""
+    for found in examined.context.memory.reused:
+        yield warning("REUSED", found.place, found.message, found.remedy)
+
+
 def day_words(examined: Examined) -> Iterator[Finding]:
     """WHEN: weekdays fit their dates, and "yesterday" is read on the day it was written for."""
     issued = examined.build.date

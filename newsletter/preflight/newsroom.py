@@ -1,10 +1,10 @@
-"""Rules of the newsroom: the day, embargoes, sponsors, and slips of the pen."""
+"""Rules of the newsroom: the day, credits of pictures, and slips of the pen."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 
 from newsletter.preflight.examined import Examined, error, shortened, warning
 from newsletter.preflight.findings import Finding
@@ -49,39 +49,9 @@ def _said(moment: date) -> str:
     return f"{_DAYS[moment.weekday()].capitalize()}, {moment.isoformat()}"
 
 
-def embargo(examined: Examined) -> Iterator[Finding]:
-    """SENSITIVE: no story goes out before its embargo ends."""
-    blocks = examined.resolved.blocks if examined.resolved else ()
-    for story in {story.id: story for block in blocks for story in block.stories}.values():
-        written = story.meta.embargo_until
-        if not written:
-            continue
-        place = story.front.place(["embargo_until"])
-        until = _moment(written, examined)
-        if until is None:
-            message = f"`embargo_until` is “{shortened(written)}”, which is no time: the story counts as embargoed."
-            yield error("SENSITIVE", place, message, "Write it as 2024-10-10T06:00, in the newsletter's time.")
-        elif until > examined.context.now:
-            local = until.astimezone(examined.context.zone)
-            message = f"“{shortened(story.meta.title)}” is under embargo until {local:%Y-%m-%d %H:%M %Z}."
-            yield error("SENSITIVE", place, message, "Send later, or take the story out.")
-
-
-def _moment(written: str, examined: Examined) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(written.strip())
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=examined.context.zone)
-
-
-def sponsors(examined: Examined) -> Iterator[Finding]:
-    """SENSITIVE: a sponsor runs within its dates; a picture names whose it is."""
+def picture_credits(examined: Examined) -> Iterator[Finding]:
+    """SENSITIVE: a picture names whose it is."""
     for block in examined.resolved.blocks if examined.resolved else ():
-        first, last = getattr(block.block, "from_", None), getattr(block.block, "until", None)
-        if (first and examined.build.date < first) or (last and examined.build.date > last):
-            message = f"the sponsor {shortened(getattr(block.block, 'name', ''))} is booked from {first} until {last}."
-            yield warning("SENSITIVE", block.place, message, "Take the block out, or mend its dates.")
         for story in block.stories:
             if story.meta.image and not story.meta.image.credit:
                 place = story.front.place(["image"])

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
+from newsletter.documents import decode
+from newsletter.editorial.definition import Block
 from newsletter.editorial.resolve import ResolvedIssue
 from newsletter.errors import Place
 
@@ -92,17 +94,31 @@ def _copies(resolved: ResolvedIssue) -> Iterator[Copy]:
             if story.meta.dek:
                 dek = story.front.place(["dek"])
                 yield Copy(story.meta.dek, dek.file, dek.line or 1, whole=False, written=written)
-        for path, text in _written(block.block.model_dump(by_alias=True, exclude={"notes"}), ("blocks", index)):
-            place = resolved.document.place(path)
+        for path, text in copy_in(block.block):
+            place = resolved.document.place(("blocks", index, *path))
             first = place.line or 1
-            lines = tuple(_toml_lines(resolved.document.text.split("\n"), first, text.count("\n") + 1))
+            lines = tuple(_toml_lines(_lines_of(resolved, place), first, text.count("\n") + 1))
             joined = block.block.type in _ONE_PARAGRAPH and path[-1] == "body"
             yield Copy(text, place.file, first, lines=lines, one_paragraph=joined)
+        if block.readers_said is not None and block.readers_said.answer:
+            place = resolved.document.place(["blocks", index, "answer"])
+            yield Copy(block.readers_said.answer, place.file, place.line or 1)
         if block.follow_up is not None and block.follow_up.answer:
             sources = Sources(resolved)
             answer = block.follow_up.answer
             place = sources.find(answer.split("\n")[0]) or block.place
             yield Copy(answer, place.file, place.line or 1)
+
+
+def copy_in(block: Block) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The Markdown an editor wrote into a block, each piece with the path of its key within the block."""
+    return _written(block.model_dump(by_alias=True, exclude={"notes"}), ())
+
+
+def _lines_of(resolved: ResolvedIssue, place: Place) -> list[str]:
+    """The lines of the file a block was written in: the definition, or a shared one."""
+    source = resolved.sources.get(place.file)
+    return (resolved.document.text if source is None else decode(source, place.file)).split("\n")
 
 
 def _toml_lines(source: list[str], line: int, count: int) -> Iterator[int]:
@@ -125,7 +141,8 @@ _TRIPLE = re.compile(r"[^=]*=\s*(?P<quotes>\"\"\"|''')(?P<rest>.*)$")
 _CONTINUED = re.compile(r"(?<!\\)(?:\\\\)*\\[ \t]*$")
 _ONE_PARAGRAPH = {"watching", "briefs", "numbers"}
 _COPY_KEYS = {"body", "text", "lead", "answer", "question", "caption", "headline", "disclosure", "value", "title"}
-_COPY_KEYS |= {"was", "is"}
+_COPY_KEYS |= {"was", "is", "when", "what", "as_of", "note"}
+_CELLS = {"columns", "rows"}
 _NOT_COPY = {"follow-up": {"question", "answer"}}
 
 
@@ -139,5 +156,8 @@ def _written(fields: dict[str, object], path: tuple[str | int, ...]) -> Iterator
             for index, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _written(item, (*path, key, index))
+                elif key in _CELLS:
+                    cells = [item] if isinstance(item, str) else item
+                    yield from (((*path, key, index), cell) for cell in cells if cell)
         elif isinstance(value, dict):
             yield from _written(value, (*path, key))

@@ -16,28 +16,25 @@ from newsletter.editorial.definition import (
     Sponsor,
     Stories,
     StoryBlock,
+    TableBlock,
     Video,
     Watching,
     WatchingItem,
 )
+from newsletter.editorial.include import home_of
 from newsletter.editorial.resolved import Earlier, FollowUp, ResolvedBlock
-from newsletter.editorial.story import Status, Story, StoryMeta
+from newsletter.editorial.story import Story, StoryMeta
 from newsletter.errors import Place
 from newsletter.rendering.dates import short_date, until_words
 from newsletter.rendering.images import Gallery, Picture
+from newsletter.rendering.phrases import TITLED, no_answer, phrases
+from newsletter.rendering.poll_result import PollResult, poll_result
+from newsletter.rendering.tabular import number_columns
 
 SHEET = 600  # the width of the sheet, and of a picture across it
 BESIDE = 160  # a picture to the left of its story
 BOX = 486  # inside the sponsor's box
 
-STATUS_WORDS: dict[Status, str] = {
-    "answered": "Answered",
-    "partly": "Partly",
-    "still-open": "Still open",
-    "dropped": "Dropped",
-}
-NO_ANSWER: dict[Status, str] = {"dropped": "No answer came, and we have stopped looking."}
-STILL_ON_IT = "No answer yet. We are still on it."
 # Blocks that part the sheet by themselves: no hairline stands next to one.
 _UNRULED = frozenset({"divider", "sponsor", "image", "cta"})
 _NOT_PROSE = re.compile(r"\s*(#|>|[-*+] |\d+[.)] |!\[|\||```|---)")
@@ -71,9 +68,11 @@ class BlockView:
     watched: tuple[WatchingItem, ...] = ()
     picture: Picture | None = None
     follow_up: FollowUp | None = None
+    result: PollResult | None = None  # of a follow-up to a poll
     earlier_url: str = ""  # the issue that asked, or is corrected, online; "" when it did not go out
     earlier_date: str = ""
     thread: tuple[EarlierView, ...] = ()  # oldest first
+    numbers: tuple[bool, ...] = ()  # of a table's columns, which hold numbers
     closes: str = ""  # until when a poll is open
     status: str = ""
     no_answer: str = ""  # what a follow-up says in place of one
@@ -106,7 +105,7 @@ def block_views(blocks: tuple[ResolvedBlock, ...], setting: Setting) -> tuple[Bl
 
 
 def _view(resolved: ResolvedBlock, setting: Setting) -> BlockView:
-    block = resolved.block
+    block = _titled(resolved.block, setting.lang)
     slot = _story_slot(block)
     stories = tuple(_story(story, resolved.place, slot, setting) for story in resolved.stories)
     if isinstance(block, Watching):
@@ -115,6 +114,8 @@ def _view(resolved: ResolvedBlock, setting: Setting) -> BlockView:
             for story in stories
         )
         return BlockView(block, watched=watched)
+    if isinstance(block, TableBlock):
+        return BlockView(block, numbers=number_columns(block.rows))
     asked = resolved.follow_up
     if asked is not None:
         sent = asked.asked_on if asked.asked_in else None
@@ -123,8 +124,16 @@ def _view(resolved: ResolvedBlock, setting: Setting) -> BlockView:
             follow_up=asked,
             earlier_url=_online(asked.asked_in, setting) if sent else "",
             earlier_date=short_date(sent, setting.lang, beside=setting.day) if sent else "",
-            status=STATUS_WORDS[asked.status],
-            no_answer=NO_ANSWER.get(asked.status, STILL_ON_IT),
+            status=phrases(setting.lang)[asked.status],
+            no_answer=no_answer(asked.status, setting.lang),
+        )
+    if resolved.readers_said is not None:
+        polled = resolved.readers_said
+        return BlockView(
+            block,
+            result=poll_result(polled, lang=setting.lang, day=setting.day),
+            earlier_url=_online(polled.issue, setting),
+            earlier_date=short_date(polled.asked_on, setting.lang, beside=setting.day),
         )
     if resolved.poll is not None:
         return BlockView(block, closes=until_words(resolved.poll.closes, setting.lang, beside=setting.day))
@@ -136,6 +145,13 @@ def _view(resolved: ResolvedBlock, setting: Setting) -> BlockView:
         online = _online(wrong.issue, setting) if wrong.went_out else ""
         return BlockView(block, earlier_url=online, earlier_date=said_on)
     return BlockView(block, stories, picture=_picture(block, resolved.place, setting))
+
+
+def _titled(block: Block, lang: str) -> Block:
+    """The block with the theme's own title, where its editor says nothing of one."""
+    if block.type not in TITLED or "title" in block.model_fields_set:
+        return block
+    return block.model_copy(update={"title": phrases(lang)[block.type]})
 
 
 def _earlier(told: Earlier, setting: Setting) -> EarlierView:
@@ -167,7 +183,7 @@ def _story(story: Story, place: Place, slot: int, setting: Setting) -> StoryView
 
 def _picture(block: Block, place: Place, setting: Setting) -> Picture | None:
     def hang(name: str, slot: int, alt: str) -> Picture | None:
-        return setting.gallery.hang(name, issue=setting.issue, place=place, slot=slot, alt=alt)
+        return setting.gallery.hang(name, issue=home_of(place) or setting.issue, place=place, slot=slot, alt=alt)
 
     if isinstance(block, ImageBlock):
         found = hang(block.src, block.width or SHEET, block.alt)

@@ -1,46 +1,45 @@
-"""Dates in words, from our own small table: the machine's locale must not shape a build."""
+"""Dates in words, in the language of what they stand in; the ISO date in languages we have no table for."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+from newsletter.editorial.languages import language, subtag
+from newsletter.rendering.phrases import phrases, say
+
 _RIGHT_TO_LEFT = frozenset({"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
 
 
 def long_date(day: date, lang: str) -> str:
-    """`Thursday, October 10, 2024` in English, the ISO date in languages we have no table for."""
-    if not _english(lang):
-        return day.isoformat()
-    return f"{_DAYS[day.weekday()]}, {_MONTHS[day.month - 1]} {day.day}, {day.year}"
+    """`Thursday, October 10, 2024`, `Donnerstag, 10. Oktober 2024`, `jeudi 10 octobre 2024`."""
+    words = language(lang)
+    return words.full(day) if words else day.isoformat()
 
 
 def short_date(day: date, lang: str, *, beside: date) -> str:
-    """`October 9`, with the year only where it differs from the date it stands beside."""
-    if not _english(lang):
-        return day.isoformat()
-    year = "" if day.year == beside.year else f", {day.year}"
-    return f"{_MONTHS[day.month - 1]} {day.day}{year}"
+    """`October 9`, `9. Oktober`, with the year only where it differs from the date it stands beside."""
+    words = language(lang)
+    return words.short(day, beside=beside) if words else day.isoformat()
 
 
 def until_words(moment: datetime, lang: str, *, beside: date) -> str:
     """`the end of October 17`, or `18:00 New York time on October 17`: a moment of its own zone, said after "until"."""
+    words = phrases(lang)
     last = (moment.astimezone(UTC) - timedelta(microseconds=1)).astimezone(moment.tzinfo)
     if last.date() < moment.date():  # not by the clock: some days begin at one, their midnight skipped
-        return f"the end of {short_date(last.date(), lang, beside=beside)}"
+        return say(words["until_end"], lang=lang, date=short_date(last.date(), lang, beside=beside))
     name = getattr(moment.tzinfo, "key", "") or "UTC"
-    where = f"{name.rpartition('/')[2].replace('_', ' ')} time" if "/" in name else name
-    return f"{moment:%H:%M} {where} on {short_date(moment.date(), lang, beside=beside)}"
+    time = f"{moment:%H:%M}"
+    if "/" in name:
+        city = name.rpartition("/")[2].replace("_", " ")
+        known = language(lang)
+        place = known.places.get(city, city) if known else city
+        time = say(words["local_time"], lang=lang, time=time, place=place)
+    else:
+        time = f"{time} {name}"
+    return say(words["until_time"], lang=lang, time=time, date=short_date(moment.date(), lang, beside=beside))
 
 
 def direction(lang: str) -> str:
     """`rtl` for languages written from right to left, else `ltr`."""
-    return "rtl" if lang.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
-
-
-def _english(lang: str) -> bool:
-    return lang.partition("-")[0] == "en"
+    return "rtl" if subtag(lang) in _RIGHT_TO_LEFT else "ltr"

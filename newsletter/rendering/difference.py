@@ -13,6 +13,16 @@ from newsletter.rendering.build import Build
 SCREENFUL = 40  # lines of one text part
 _SHORT = 200  # letters of one value
 
+# What a build says of other issues, and what names each saying.
+_TOLD = {
+    "follow_ups": "question",
+    "poll_follow_ups": "poll",
+    "previously": "story",
+    "follows": "story",
+    "polls": "id",
+    "corrections": "issue",
+}
+
 Table = Mapping[str, Any]
 
 
@@ -92,15 +102,16 @@ def _theme(before: Table, after: Table) -> Iterator[Difference]:
 def _facts(before: Table, after: Table) -> Iterator[Difference]:
     """What the build says of other issues: who asked when, which stories it carries, its polls and corrections."""
     yield from _table("", *({"stories": ", ".join(facts.get("stories", [])) or None} for facts in (before, after)))
-    for kind, key in (("follow_ups", "question"), ("polls", "id"), ("corrections", "issue")):
+    for kind, key in _TOLD.items():
         told = [{f"{entry.get(key)}": _said(entry) for entry in facts.get(kind, [])} for facts in (before, after)]
-        yield from _table(f"{kind.rstrip('s').replace('_', '-')} ", *told)
+        yield from _table(f"{kind.removesuffix('s').replace('_', '-')} ", *told)
 
 
 def _said(entry: object) -> str:
     """A fact as one line; a follow-up by what readers are told of it."""
     if isinstance(entry, dict) and "lead_in" in entry:
-        return f"“{entry['lead_in']}” ({entry.get('asked_on') or 'never asked'}), {entry.get('status')}"
+        told = entry.get("status") or f"votes {entry.get('votes')}"
+        return f"“{entry['lead_in']}” ({entry.get('asked_on') or 'never asked'}), {told}"
     return json.dumps(entry, ensure_ascii=False, sort_keys=True)
 
 

@@ -1,4 +1,4 @@
-"""Dresses sanitised copy: gives each element the theme's class and puts its headings under the headline above them.
+"""Dresses sanitised copy: gives each element the theme's class and a direction, and puts headings under the one above.
 
 Works on the sanitiser's output only, where every attribute has a quoted value, so one pattern can step over whole tags.
 """
@@ -6,6 +6,7 @@ Works on the sanitiser's output only, where every attribute has a quoted value, 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from markupsafe import Markup
@@ -31,6 +32,10 @@ _CLASSES: Mapping[str, str] = {
 }
 _BLOCKS = frozenset({"p", "ul", "ol", "blockquote", "h1", "h2", "h3", "h4", "pre", "hr", "table"})
 
+_DIRECTED = _BLOCKS | {"li", "th", "td"}
+_NOT_TEXT = re.compile(r"<[^>]*>|&\w+;|\{\{[^{}]*\}\}")
+_LOOK_AHEAD = 400
+
 
 def dress(copy: str, *, under: int = 2) -> Markup:
     """The fragment with classes; its first element sits close (`top`), its headings start below level `under`."""
@@ -48,6 +53,15 @@ def dress(copy: str, *, under: int = 2) -> Markup:
         if name in _BLOCKS and first:
             first = False
             classes += " top"
+        if name in _DIRECTED and _reads_from_the_right(copy, tag.end()):
+            attributes += ' dir="rtl"'
         return f'<{shown} class="{classes}"{attributes}>' if classes else f"<{shown}{attributes}>"
 
-    return Markup(_TAG.sub(clothe, copy))  # noqa: S704 -- sanitised before, and only class names are added
+    return Markup(_TAG.sub(clothe, copy))  # noqa: S704 -- sanitised before, and only class names and directions are added
+
+
+def _reads_from_the_right(copy: str, start: int) -> bool:
+    """Whether what begins here begins with a letter written from right to left, as a quotation in Arabic does."""
+    text = _NOT_TEXT.sub("", copy[start : start + _LOOK_AHEAD])
+    kinds = (unicodedata.bidirectional(char) for char in text)
+    return next((kind for kind in kinds if kind in {"L", "R", "AL"}), "L") != "L"

@@ -76,7 +76,7 @@ def wrap(text: str, width: int = WIDTH, *, indent: str = "", hanging: str | None
     for paragraph in text.split("\n"):
         lead, line = (rest if lines else indent), ""
         for word in (piece for found in _WORD.finditer(paragraph) for piece in _cut(found[0], width - len(rest))):
-            if line and _columns(lead) + _columns(line) + 1 + _columns(word) > width:
+            if line and width_of(lead) + width_of(line) + 1 + width_of(word) > width:
                 lines.append(lead + line)
                 lead, line = rest, word
             else:
@@ -101,7 +101,7 @@ class _Writer:
                 return wrap(self.running(node.children[0]), width)
             case "heading":
                 lines = wrap(self.running(node.children[0]), width)
-                return f"{lines}\n{'-' * max(_columns(line) for line in lines.splitlines())}" if lines else ""
+                return f"{lines}\n{'-' * max(width_of(line) for line in lines.splitlines())}" if lines else ""
             case "bullet_list" | "ordered_list":
                 return self.list_(node, width)
             case "blockquote":
@@ -140,7 +140,7 @@ class _Writer:
                 cells = [" ".join(self.running(cell.children[0]).split()) for cell in row.children if cell.children]
                 lines.append(wrap(" | ".join(cells), width, hanging="  "))
             if section.type == "thead" and lines:
-                lines.append("-" * min(width, max(_columns(line) for line in lines[0].splitlines())))
+                lines.append("-" * min(width, max(width_of(line) for line in lines[0].splitlines())))
         return "\n".join(lines)
 
     def running(self, node: SyntaxTreeNode) -> str:
@@ -170,18 +170,19 @@ def _bare(url: str) -> str:
     return re.sub(r"^(?:https?://|mailto:|tel:)", "", url.strip(), flags=re.IGNORECASE).rstrip("/").lower()
 
 
-def _columns(text: str) -> int:
+def width_of(text: str) -> int:
+    """The columns a text takes: some scripts' characters are two wide."""
     return len(text) if text.isascii() else sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _cut(word: str, width: int) -> list[str]:
     """Scripts written without spaces may be broken anywhere; addresses and merge fields nowhere."""
-    wide = _columns(word) > max(width, 8) and not word.isascii() and "://" not in word and "{{" not in word
+    wide = width_of(word) > max(width, 8) and not word.isascii() and "://" not in word and "{{" not in word
     if not wide or not any(unicodedata.east_asian_width(char) in "WF" for char in word):
         return [word]
     pieces = [""]
     for unit in _UNIT.findall(word):
-        if pieces[-1] and _columns(pieces[-1]) + _columns(unit) > max(width, 8):
+        if pieces[-1] and width_of(pieces[-1]) + width_of(unit) > max(width, 8):
             pieces.append("")
         pieces[-1] += unit
     return pieces

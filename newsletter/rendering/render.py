@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from newsletter.audience.segments import read_segment
 from newsletter.config import Workspace
+from newsletter.editorial.languages import capital
 from newsletter.editorial.resolved import ResolvedIssue
 from newsletter.rendering.blocks import Setting, block_views
 from newsletter.rendering.build import Build, folder_of
@@ -44,7 +45,7 @@ def build_issue(workspace: Workspace, resolved: ResolvedIssue) -> Build:
         preheader=one_line(definition.preheader),
         lang=lang,
         direction=direction(lang),
-        date=long_date(definition.date, lang),
+        date=capital(long_date(definition.date, lang)),
         minutes=0,  # each variant's own
         archive_url=archive and f"{archive}/{resolved.id}",
         unsubscribe_url=UNSUBSCRIBE,

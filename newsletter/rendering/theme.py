@@ -14,21 +14,26 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import BytecodeCache, DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.bccache import Bucket
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from newsletter.editorial.definition import TableBlock
 from newsletter.errors import BuildError
 from newsletter.rendering import markdown, plaintext
 from newsletter.rendering.blocks import BlockView
 from newsletter.rendering.fragments import dress
+from newsletter.rendering.handmade import as_markdown, kept
+from newsletter.rendering.phrases import phrases, say
 from newsletter.rendering.sanitise import safe_url
-from newsletter.rendering.typography import smarten
+from newsletter.rendering.tabular import table_lines
+from newsletter.rendering.typography import quotes_of, smarten
 from newsletter.transports.fields import FIELDS, TOKEN
 
 _SPACE = re.compile(r"[ \t\r\n]+")
 _PROSE = re.compile(r"(?!- |\d+\. |> | {4})")
-_QUOTED = re.compile(r"[\"“].*[\"”]", re.DOTALL)
+_QUOTED = re.compile(r"[\"“„«].*[\"”“»]", re.DOTALL)
 # Invisible room behind the preheader, so that clients do not fill their preview line with the masthead.
 _PADDING = Markup("&#847;&zwnj;&nbsp;") * 60
 
@@ -125,6 +130,23 @@ def load_theme(folder: Path) -> Theme:
     return Theme(folder.name, files)
 
 
+class _Compiled(BytecodeCache):
+    """Templates compiled in this process, by name, the last source of each: a preview renders again and again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])  # of another source it is not used
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
 def _environment(
     sources: Mapping[str, str], lang: str, filters: Mapping[str, Callable[..., str]]
 ) -> ImmutableSandboxedEnvironment:
@@ -134,9 +156,13 @@ def _environment(
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        optimized=False,  # nothing is worked out in compiling: what is compiled serves every language and issue
+        bytecode_cache=_COMPILED,
     )
     environment.filters.update(filters)
     environment.filters.update(host=host, href=href, unquoted=unquoted, plain=lambda text: smarten(text, lang))
+    environment.filters["say"] = lambda pattern, **fields: say(pattern, lang=lang, **fields)
+    environment.globals.update(words=phrases(lang), quotes=quotes_of(lang))
     return environment
 
 
@@ -147,7 +173,7 @@ def _html(sources: Mapping[str, str], lang: str) -> ImmutableSandboxedEnvironmen
     def line(text: str) -> Markup:
         return dress(markdown.to_inline_html(text, lang=lang))
 
-    return _environment(sources, lang, {"copy": copy, "line": line})
+    return _environment(sources, lang, {"copy": copy, "line": line, "handmade": handmade_html, "sponsored": sponsored})
 
 
 def _text(sources: Mapping[str, str], lang: str, notes: plaintext.Footnotes) -> ImmutableSandboxedEnvironment:
@@ -166,10 +192,25 @@ def _text(sources: Mapping[str, str], lang: str, notes: plaintext.Footnotes) -> 
     def bullet(text: str) -> str:
         return plaintext.wrap(_SPACE.sub(" ", text).strip(), indent="- ", hanging="  ")
 
+    def tabular(block: TableBlock, numbers: Sequence[bool]) -> str:
+        rows = [[line(cell) for cell in row] for row in (block.columns, *block.rows)]
+        return table_lines(rows[0], rows[1:], numbers)
+
     filters: dict[str, Callable[..., str]] = {"copy": copy, "line": line, "linked": linked, "flow": flow}
+    filters.update(tabular=tabular, handmade=lambda written: copy(as_markdown(written)))
     return _environment(
         sources, lang, {**filters, "bullet": bullet, "caps": caps, "sentence": sentence, "shown": plaintext.shown}
     )
+
+
+def handmade_html(written: str, under: int = 2) -> Markup:
+    """HTML an editor wrote, as far as mail can have it, dressed like copy."""
+    return dress(kept(written), under=under)
+
+
+def sponsored(markup: str) -> Markup:
+    """Every link in it marked as paid for: the archive's pages are read by search engines too."""
+    return Markup(str(markup).replace("<a ", '<a rel="sponsored" '))  # noqa: S704 - markup already
 
 
 def href(url: str) -> str:
@@ -198,8 +239,8 @@ def sentence(text: str) -> str:
 
 def unquoted(text: str) -> str:
     """Without the one pair of quotation marks around it; the theme sets its own. Any other quotes stay."""
-    inside = text.strip()[1:-1]
-    return inside if _QUOTED.fullmatch(text.strip()) and not set(inside) & set('"“”') else text
+    inside = text.strip()[1:-1].strip()
+    return inside if _QUOTED.fullmatch(text.strip()) and not set(inside) & set('"“”„«»') else text
 
 
 def host(url: str) -> str:

@@ -30,6 +30,10 @@ _QUOTES = {
     "en": Quotes("“", "”", "‘", "’"),
     "de": Quotes("„", "“", "‚", "‘"),
     "fr": Quotes("«\u202f", "\u202f»", "“", "”"),
+    "es": Quotes("«", "»", "“", "”"),
+    "it": Quotes("«", "»", "“", "”"),
+    "nl": Quotes("“", "”", "‘", "’"),
+    "pt": Quotes("“", "”", "‘", "’"),
     "de-ch": _SWISS,
     "fr-ch": _SWISS,
 }
@@ -52,6 +56,11 @@ def smarten_parts(parts: Sequence[str], lang: str) -> list[str]:
         smart.append("".join(changes.get(start + index, char) for index, char in enumerate(part)))
         start += len(part)
     return smart
+
+
+def quotes_of(lang: str) -> Quotes:
+    """The marks of a language; English ones where we do not know its own."""
+    return _quotes_for(lang) or _QUOTES["en"]
 
 
 def _quotes_for(lang: str) -> Quotes | None:

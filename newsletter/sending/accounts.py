@@ -75,6 +75,7 @@ def report_of(send: Send, found: Account) -> dict[str, Any]:
         "send": send.id,
         "issue": send.issue,
         "segment": send.segment,
+        "readers_of": send.readers_of,
         "build": send.build,
         "state": str(send.state),
         "state_reason": send.reason,

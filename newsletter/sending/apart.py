@@ -57,10 +57,6 @@ class Apart(Workspace):
         return self.folder / "outbox"
 
     @property
-    def locks(self) -> Path:
-        return self.folder / "locks"
-
-    @property
     def store_url(self) -> str:
         return f"sqlite:///{self.folder / 'newsletter.db'}"
 

@@ -42,9 +42,12 @@ def approve(connection: Connection, build: str, *, person: str, now: datetime) -
 
 
 def approved_by(connection: Connection, build: str) -> list[str]:
-    """Who approved this build, in order."""
+    """Who approved this build, in order; each person once, as she wrote her name first."""
     query = select(approvals.c.person).where(approvals.c.build == build).order_by(approvals.c.at, approvals.c.person)
-    return list(connection.scalars(query))
+    people: dict[str, str] = {}
+    for person in connection.scalars(query):
+        people.setdefault(_same(person), person)
+    return list(people.values())
 
 
 def approval_of(connection: Connection, build: str, settings: NewsletterSettings) -> Approval:

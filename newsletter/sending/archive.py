@@ -8,21 +8,23 @@ changes nothing. The only writer of `archive` and `archive_links`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, literal, select, tuple_, update
 
+from newsletter.config import NewsletterSettings
+from newsletter.editorial.corrections import CORRECTS, carried_in, corrections_of
 from newsletter.rendering.words import bare_words
 from newsletter.sending.sends import Send, of_issue
 from newsletter.store.engine import Store
-from newsletter.store.tables import archive, archive_links, build_files, sends
+from newsletter.store.tables import archive, archive_links, build_files, corrections, sends
 from newsletter.store.upsert import upsert
 from newsletter.transports.fields import Place, archive_values, fill
 
-ANSWERS, CORRECTS = "answers", "corrects"
+ANSWERS, FOLLOWS = "answers", "follows"
 _AT_ONCE = 100  # issues in one transaction: senders wait for the lock meanwhile
 _ORDER = (archive.c.date, archive.c.published_at, archive.c.issue)
 
@@ -46,9 +48,9 @@ class Note:
     """What a later issue says about an earlier one."""
 
     about: str  # the earlier issue
-    issue: str  # the later one
-    date: date  # of the later one
-    kind: str  # answers | corrects
+    issue: str  # the later one; "" for a correction that no issue has carried yet
+    date: date  # of the later one, or the day the correction was made
+    kind: str  # answers | corrects | follows
     words: Mapping[str, Any]
 
 
@@ -72,6 +74,12 @@ def refresh(store: Store) -> None:
         with store.write() as connection:
             for issue in missing[start : start + _AT_ONCE]:
                 _put(connection, issue)
+
+
+def touch(connection: Connection, issue: str) -> None:
+    """A correction of it is on record: its page and its entry in the feed have changed."""
+    changed = update(archive).where(archive.c.issue == issue)
+    connection.execute(changed.values(updated_at=_last_said(connection, issue)))
 
 
 def _put(connection: Connection, issue: str) -> None:
@@ -108,13 +116,14 @@ def _line(written: bytes) -> str:
 
 
 def _last_said(connection: Connection, issue: str) -> datetime | None:
-    """When an issue last became another: its newest build went out, or that of an issue which corrects it."""
+    """When an issue last became another: its newest build went out, or a correction of it was made or did."""
     links = archive_links.c
     correcting = select(links.from_issue).where(links.to_issue == issue, links.kind == CORRECTS)
     said_by = [issue, *connection.scalars(correcting)]
     query = select(func.max(sends.c.first_handover_at)).where(sends.c.issue.in_(said_by))
-    found: datetime | None = connection.scalar(query)
-    return found
+    noted = select(func.max(corrections.c.at)).where(corrections.c.issue == issue)
+    moments = (connection.scalar(query), connection.scalar(noted))
+    return max((at for at in moments if at is not None), default=None)
 
 
 def _links(facts: Mapping[str, Any], issue: str, lang: str) -> Iterator[dict[str, str]]:
@@ -123,6 +132,19 @@ def _links(facts: Mapping[str, Any], issue: str, lang: str) -> Iterator[dict[str
         if said["asked_in"] and said["asked_in"] != issue:
             words = {"question": bare_words(said.get("asked", ""), lang=lang), "status": said["status"]}
             yield {"to_issue": said["asked_in"], "kind": ANSWERS, "words": json.dumps(words)}
+    for polled in facts.get("poll_follow_ups", ()):
+        words = {"question": bare_words(polled["question"], lang=lang), "status": "answered"}
+        yield {"to_issue": polled["asked_in"], "kind": ANSWERS, "words": json.dumps(words)}
+    told: dict[tuple[str, str], dict[str, str]] = {}
+    for link in facts.get("follows", ()):
+        told[link["issue"], link["earlier"]] = {"title": link["title"], "earlier": link["earlier_title"]}
+    for each in facts.get("previously", ()):
+        if "title" in each:
+            told.setdefault((each["issue"], each["story"]), {"title": "", "earlier": each["title"]})
+    for (other, _), titles in told.items():
+        if other != issue:
+            words = {name: bare_words(title, lang=lang) for name, title in titles.items()}
+            yield {"to_issue": other, "kind": FOLLOWS, "words": json.dumps(words)}
     for said in facts.get("corrections", ()):
         words = {"was": bare_words(said["was"], lang=lang), "is": bare_words(said["is"], lang=lang)}
         yield {"to_issue": said["issue"], "kind": CORRECTS, "words": json.dumps(words)}
@@ -139,8 +161,7 @@ def _link(connection: Connection, issue: str, links: list[dict[str, str]]) -> No
     corrected = {row.to_issue for row in before if row.kind == CORRECTS}
     corrected |= {link["to_issue"] for link in links if link["kind"] == CORRECTS}
     for other in sorted(corrected):
-        changed = update(archive).where(archive.c.issue == other)
-        connection.execute(changed.values(updated_at=_last_said(connection, other)))
+        touch(connection, other)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -177,13 +198,34 @@ def neighbours(connection: Connection, shown: Archived) -> tuple[Archived | None
     return _one(connection, before.limit(1)), _one(connection, after.limit(1))
 
 
-def notes_about(connection: Connection, issues: Iterable[str]) -> list[Note]:
-    """What later issues answered and corrected of these, the earliest first."""
+def notes_about(connection: Connection, issues: Collection[str]) -> list[Note]:
+    """What later issues said of these, the earliest first."""
     table = archive_links.c
     query = select(table.to_issue, table.from_issue, archive.c.date, table.kind, table.words)
-    query = query.join(archive, archive.c.issue == table.from_issue).where(table.to_issue.in_(list(issues)))
+    query = query.join(archive, archive.c.issue == table.from_issue).where(table.to_issue.in_(issues))
     rows = connection.execute(query.order_by(archive.c.published_at, table.id))
     return [Note(about, issue, day, kind, json.loads(words)) for about, issue, day, kind, words in rows]
+
+
+def notes_waiting(connection: Connection, issues: Collection[str], settings: NewsletterSettings) -> list[Note]:
+    """The corrections of these that no issue has carried yet, each of the day it was made on in that zone."""
+    made = corrections_of(connection, issues)
+    carried = carried_in(connection, made) if made else {}
+    said = []
+    for each in made:
+        if each.id not in carried:
+            words = {"was": bare_words(each.was, lang=settings.lang), "is": bare_words(each.is_, lang=settings.lang)}
+            said.append(Note(each.issue, "", each.at.astimezone(settings.zone).date(), CORRECTS, words))
+    return said
+
+
+def notes_in(connection: Connection, issue: str) -> list[Note]:
+    """What an issue goes on with from earlier ones: `about` and `date` are the earlier one's."""
+    table = archive_links.c
+    query = select(table.to_issue, archive.c.date, table.kind, table.words).order_by(archive.c.date, table.id)
+    query = query.join(archive, archive.c.issue == table.to_issue)
+    rows = connection.execute(query.where(table.from_issue == issue, table.kind == FOLLOWS))
+    return [Note(about, issue, day, kind, json.loads(words)) for about, day, kind, words in rows]
 
 
 def _newest_first(newsletter: str) -> Select[Any]:

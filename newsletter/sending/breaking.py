@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import Connection, exists, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, exists, func, or_, select
 
 from newsletter.config import NewsletterSettings
 from newsletter.errors import Refused
@@ -26,17 +26,25 @@ def outranked(connection: Connection, send: Send) -> bool:
     It must be getting on: worked on by itself, or with somebody in flight. One that a killed process left behind, and
     that waits for a person, keeps nobody waiting.
     """
+    ours = {"of_priority": send.priority, "of_transport": send.transport, "of_scope": send.scope or ""}
+    return connection.scalar(_HIGHER, ours) is not None
+
+
+def _higher() -> Select[tuple[str]]:
     other, table = sends.alias("other"), deliveries.c
     rows = select(table.subscriber_id).where(table.send_id == other.c.id)
     higher = select(other.c.id).where(
         other.c.state == State.SENDING,
-        other.c.priority > send.priority,
-        other.c.transport == send.transport,
-        func.coalesce(other.c.scope, "") == (send.scope or ""),
+        other.c.priority > bindparam("of_priority"),
+        other.c.transport == bindparam("of_transport"),
+        func.coalesce(other.c.scope, "") == bindparam("of_scope"),
         or_(other.c.detached, exists(rows.where(table.state == "in_flight"))),
         exists(rows.where(table.state == "pending")),
     )
-    return connection.scalar(higher.limit(1)) is not None
+    return higher.limit(1)
+
+
+_HIGHER = _higher()  # asked with every claim: made once
 
 
 def refuse_beyond_cap(

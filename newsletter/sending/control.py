@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import Connection, Update, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Update, exists, func, insert, select, update
 
 from newsletter.errors import Refused
 from newsletter.sending import ledger, slices
@@ -19,6 +19,7 @@ from newsletter.store.tables import deliveries, resolutions, sends
 from newsletter.transports.outbox import OutboxTransport
 
 CANCELLED = "cancelled"
+LEFT = "; left so by "  # and the person's name: the end of the reason of a reader whose doubt is decided
 
 
 def take_stock(store: Store, locks: Path, send_id: str, *, now: datetime) -> Send:
@@ -67,12 +68,16 @@ def cancel(store: Store, send_id: str, *, person: str, now: datetime) -> Send:
 
 @dataclass(frozen=True)
 class Doubt:
-    """Readers in doubt for one reason, and between which moments they were handed over."""
+    """Readers in doubt for one reason, and between which moments they were handed over; `decided` if they stay so."""
 
     reason: str
     readers: int
     first: datetime | None
     last: datetime | None
+
+    @property
+    def decided(self) -> bool:
+        return LEFT in self.reason
 
 
 def in_doubt_by_reason(store: Store, send_id: str) -> list[Doubt]:
@@ -93,7 +98,8 @@ def resolve_uncertain(
     """Decide about the readers in doubt; how many it concerned. The choice is kept. Raises NotFound and Refused.
 
     `resend`: they are pending again, each as a new attempt with a new tag; some may get the issue twice, which is why a
-    person says so. Who has it from another send is left as is. `leave`: they stay listed, with who decided it.
+    person says so. Who has it from another send is left as is. `leave`: they stay listed, with who decided it; who was
+    left so before is not asked about again.
     """
     with store.write() as connection:
         send = taken(connection, send_id)
@@ -109,8 +115,14 @@ def _doubtful(send: Send) -> Update:
 
 
 def _leave(connection: Connection, send: Send, person: str) -> int:
-    reason = deliveries.c.reason + f"; left so by {person}"
-    return connection.execute(_doubtful(send).values(reason=reason)).rowcount
+    """Whom somebody left in doubt before is left so already."""
+    reason = func.coalesce(deliveries.c.reason, "") + f"{LEFT}{person}"
+    return connection.execute(_doubtful(send).where(~_left_so()).values(reason=reason)).rowcount
+
+
+def _left_so() -> ColumnElement[bool]:
+    """Whether somebody has decided that this reader in doubt stays listed so."""
+    return func.coalesce(deliveries.c.reason, "").contains(LEFT, autoescape=True)
 
 
 def _resend(connection: Connection, send: Send, person: str) -> int:

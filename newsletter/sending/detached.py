@@ -84,7 +84,7 @@ class Detached:
         with self.store.write() as connection:
             send = taken(connection, send.id)
             if send.state is State.SENDING and not ledger.settle(connection, send.id, self.now()):
-                slices.sweep(connection, silent_seconds=self.patience.lease_seconds)
+                slices.sweep(connection, silent_seconds=self.patience.silent_seconds)
                 slices.defer(connection, send)
 
     def _work(self, send: Send) -> None:

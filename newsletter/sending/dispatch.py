@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from newsletter.sending import ledger
 from newsletter.sending.answers import Patience
+from newsletter.sending.garbage import rarely_collected
 from newsletter.sending.interrupts import Stop, on_stop_signal
 from newsletter.sending.ledger import Scope
 from newsletter.sending.messages import Fields
@@ -59,7 +60,8 @@ def dispatch(job: Job) -> None:
         with owner(job.store, job.locks, seconds=job.patience.lease_seconds) as ours:
             recover(job.store, job.locks, send_id, idempotent=idempotent)
             run = Run(job, ours)
-            with on_stop_signal(run.stop) if job.stop is None else job.stop.heard_by(run.stop):
+            hearing = on_stop_signal(run.stop) if job.stop is None else job.stop.heard_by(run.stop)
+            with hearing, rarely_collected():
                 run.go()
         # A process beside this one may have ended badly meanwhile: what it left behind is ours.
         left_behind = recover(job.store, job.locks, send_id, idempotent=idempotent)

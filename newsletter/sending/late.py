@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, and_, exists, func, insert, or_, sele
 from newsletter.config import NewsletterSettings, Workspace
 from newsletter.rendering.freeze import load_build
 from newsletter.sending.cut import variant_of
+from newsletter.sending.interrupts import Stop
 from newsletter.sending.ledger import ROUND
 from newsletter.sending.send import send_issue
 from newsletter.sending.sends import Send, State, get, move, of_issue, taken
@@ -61,25 +62,43 @@ def join_latest(
 
 
 def continue_late(
-    store: Store, workspace: Workspace, ring: KeyRing, transport: Transport, now: Callable[[], datetime]
+    store: Store,
+    workspace: Workspace,
+    ring: KeyRing,
+    transport: Transport,
+    now: Callable[[], datetime],
+    *,
+    stop: Stop | None = None,
 ) -> list[str]:
-    """Go on with the sends that late joiners wait for, until each is done again; which ones.
+    """Go on with the sends that late joiners wait for, until each is done again or `stop` is said; which ones.
 
-    A send that a process is busy with, or that a crash left with more than late joiners to do, is not touched: the
-    first takes them along, the second is for a person to go on with. Raises Refused and StoreError.
+    A send that a process is busy with, or that has more than late joiners to do (a crash left it so, or somebody wants
+    readers in doubt sent to again), is not touched: the first takes them along, the second is for a person to go on
+    with. Raises Refused and StoreError.
     """
+    stop = stop or Stop()
     with store.read() as connection:
         waiting = [get(connection, row.id) for row in connection.execute(_waiting(transport))]
+    begun = []
     for send in waiting:
+        if stop.is_set():
+            break
+        begun.append(send.id)
         build = load_build(store, send.build)
-        send_issue(store, workspace, ring, transport, build, person=send.person, now=now)
-    return [send.id for send in waiting]
+        send_issue(store, workspace, ring, transport, build, person=send.person, now=now, stop=stop)
+    return begun
+
+
+def goes_on_by_itself(send: Send) -> bool:
+    """Whether a clock, or a worker, hands over what is pending of it without a person's word."""
+    return send.state is State.SENDING and (send.detached or send.reason == LATE)
 
 
 def _newest_issue(connection: Connection, newsletter: str, *, dated: date) -> str | None:
     """The issue that went out last, if that is its date."""
     query = select(sends.c.issue, builds.c.date).join(builds, builds.c.hash == sends.c.build)
     query = query.where(sends.c.newsletter == newsletter, sends.c.first_handover_at.is_not(None))
+    query = query.where(sends.c.readers_of.is_(None))  # whoever never had the mistake needs no correction
     newest = connection.execute(query.order_by(sends.c.first_handover_at.desc(), sends.c.id).limit(1)).one_or_none()
     return str(newest.issue) if newest is not None and newest.date == dated else None
 
@@ -89,8 +108,9 @@ def _send_to_join(connection: Connection, issue: str, transport: Transport) -> S
     last = taken(connection, of_issue(connection, issue)[-1].id)  # it must not settle at this moment
     if open_stop(connection, last.newsletter):
         return None
+    for_all = last.segment is None and last.readers_of is None
     same_way = last.transport == transport.name and last.scope in (None, transport.scope)
-    return last if last.state in {State.SENDING, State.DONE} and last.segment is None and same_way else None
+    return last if last.state in {State.SENDING, State.DONE} and for_all and same_way else None
 
 
 def _has_row(connection: Connection, issue: str, subscriber_id: int) -> bool:
@@ -100,7 +120,7 @@ def _has_row(connection: Connection, issue: str, subscriber_id: int) -> bool:
 
 
 def _waiting(transport: Transport) -> Select[tuple[str]]:
-    """Sends that were done once and go on, or that have nothing open but late joiners."""
+    """Sends that were done and go on for late joiners, or that have nothing open but those."""
     table = deliveries.c
     rows = select(table.subscriber_id).where(table.send_id == sends.c.id)
     late = and_(table.state == "pending", table.reason == _LATE_ROW)
@@ -108,4 +128,5 @@ def _waiting(transport: Transport) -> Select[tuple[str]]:
     only_late = and_(exists(rows.where(late)), ~exists(rows.where(others)))
     query = select(sends.c.id).where(sends.c.state == State.SENDING.value, sends.c.transport == transport.name)
     query = query.where(or_(sends.c.scope.is_(None), sends.c.scope == transport.scope))
-    return query.where(or_(sends.c.settled_at.is_not(None), only_late)).order_by(sends.c.created_at, sends.c.id)
+    go_on = and_(sends.c.settled_at.is_not(None), sends.c.state_reason == LATE)
+    return query.where(or_(go_on, only_late)).order_by(sends.c.created_at, sends.c.id)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -34,6 +34,7 @@ from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import DEFAULT_VARIANT
 from newsletter.sending.archive import publish
 from newsletter.sending.sends import State, get, taken
+from newsletter.store.bulk import Prepared
 from newsletter.store.tables import deliveries, sends, subscribers
 from newsletter.transports.mail import Tracking
 
@@ -64,8 +65,7 @@ class Scope:
                 yield {"low": low, "high": high}
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """One reader in flight."""
 
     subscriber_id: int
@@ -86,8 +86,7 @@ class Claim:
     left_out: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What becomes of one reader in flight."""
 
     subscriber_id: int
@@ -104,7 +103,7 @@ class Claims:
     """Claiming for one send. Keeps its statements: building them anew for every group would cost as much as running."""
 
     def __init__(self, scope: Scope, owner: str) -> None:
-        self._scope, self._owner = scope, owner
+        self._scope = scope
         self._asked_for: datetime | None = None
         table = deliveries.c
         columns = (table.subscriber_id, table.attempt, table.batch, subscribers.c.address, subscribers.c.first_name)
@@ -113,6 +112,25 @@ class Claims:
         waiting = select(*columns, given, table.variant).select_from(readers).where(*_waiting(scope.send_id))
         waiting = waiting.order_by(table.batch, table.variant, table.subscriber_id).limit(bindparam("most"))
         self._next = waiting.with_for_update(skip_locked=True, of=deliveries)
+        # By name, not rewritten with each group: hundreds of values would be weighed anew.
+        these: BindParameter[Sequence[int]] = bindparam("readers", expanding=True)
+        self._take = (
+            update(deliveries)
+            .where(*_these_pending(scope.send_id, these))
+            .values(state="in_flight", owner=owner, reason=None, attempt=table.attempt + 1)
+            .values(handed_over_at=bindparam("now"), tracking=bindparam("choice"))
+        )
+        some = select(table.subscriber_id).where(*_waiting(scope.send_id)).limit(bindparam("most"))
+        self._count = select(func.count()).select_from(some.subquery())
+
+    def waiting(self, connection: Connection, *, limit: int, before: int | None = None) -> int:
+        """How many readers wait to be claimed, counted up to `limit`."""
+        found = 0
+        for stretch in self._scope.stretches(before):
+            found += connection.scalar(self._count, {**stretch, "most": limit - found}) or 0
+            if found >= limit:
+                break
+        return found
 
     def claim(self, connection: Connection, *, limit: int, before: int | None, now: datetime) -> Claim:
         """Put up to `limit` pending readers (of batches below `before`) in flight, those not to be mailed aside."""
@@ -124,8 +142,9 @@ class Claims:
                 break
         if not picked:
             return Claim([], 0)
-        asked = {"readers": [row.subscriber_id for row in picked]}
-        reasons = {row.subscriber_id: row.reason for row in connection.execute(self._verdicts(now), asked)}
+        asked = {"readers": [row[0] for row in picked]}
+        judged: Sequence[Any] = connection.execute(self._verdicts(now), asked).all()
+        reasons: dict[int, str | None] = dict(judged)
         readers, left_out = [], defaultdict(list)
         for subscriber_id, attempt, batch, address, first_name, given, variant in picked:
             reason = reasons.get(subscriber_id, NO_SUBSCRIPTION)
@@ -137,11 +156,9 @@ class Claims:
             exclude(connection, scope.send_id, reason, subscriber_ids=ids)
         if readers:
             readers = self._measured(connection, readers)
-            values = {"state": "in_flight", "owner": self._owner, "handed_over_at": now, "reason": None}
             for choice in {reader.tracking for reader in readers}:
                 ids = [reader.subscriber_id for reader in readers if reader.tracking is choice]
-                rows = update(deliveries).where(*_these_pending(scope.send_id, ids))
-                connection.execute(rows.values(attempt=deliveries.c.attempt + 1, tracking=choice.value, **values))
+                connection.execute(self._take, {"readers": ids, "now": now, "choice": choice.value})
         return Claim(readers, len(picked) - len(readers))
 
     def _measured(self, connection: Connection, readers: list[Claimed]) -> list[Claimed]:
@@ -160,7 +177,7 @@ class Claims:
             (False, True): Tracking.CLICKS,
             (True, True): Tracking.BOTH,
         }
-        return [replace(r, tracking=choices[r.subscriber_id in opens, r.subscriber_id in clicks]) for r in readers]
+        return [r._replace(tracking=choices[r.subscriber_id in opens, r.subscriber_id in clicks]) for r in readers]
 
     def _verdicts(self, now: datetime) -> Select[tuple[int, str | None]]:
         """Consent and suppression as of now. What lapses within this second counts as lapsed: never a moment late."""
@@ -170,17 +187,6 @@ class Claims:
             these: BindParameter[Sequence[int]] = bindparam("readers", expanding=True)
             self._asked = verdicts(scope.newsletter, scope.settings, at, subscriber_ids=these)
         return self._asked
-
-
-def count_waiting(connection: Connection, scope: Scope, *, limit: int, before: int | None = None) -> int:
-    """How many readers wait to be claimed, counted up to `limit`."""
-    waiting = select(deliveries.c.subscriber_id).where(*_waiting(scope.send_id)).limit(bindparam("most")).subquery()
-    query, found = select(func.count()).select_from(waiting), 0
-    for stretch in scope.stretches(before):
-        found += connection.scalar(query, {**stretch, "most": limit - found}) or 0
-        if found >= limit:
-            break
-    return found
 
 
 def exclude(connection: Connection, send_id: str, reason: str, *, subscriber_ids: Sequence[int] | None = None) -> int:
@@ -203,16 +209,22 @@ _OURS = update(deliveries).where(
     deliveries.c.attempt == bindparam("of_attempt"),
     or_(deliveries.c.state == "in_flight", deliveries.c.state == "uncertain"),
 )
-_KNOWN = _OURS.values(
-    state=bindparam("to_state"), message_id=bindparam("to_message_id"), reason=bindparam("to_reason"), owner=None
+_KNOWN = Prepared(
+    _OURS.values(
+        state=bindparam("to_state"), message_id=bindparam("to_message_id"), reason=bindparam("to_reason"), owner=None
+    ),
+    ("of_send", "of_reader", "of_attempt", "to_state", "to_message_id", "to_reason"),
 )
-_AGAIN = _OURS.values(
-    state="pending",
-    owner=None,
-    reason=bindparam("to_reason"),
-    batch=bindparam("to_batch"),
-    attempt=deliveries.c.attempt - bindparam("to_same_tag"),
-    handed_over_at=case((bindparam("to_given", type_=Boolean()), deliveries.c.handed_over_at), else_=None),
+_AGAIN = Prepared(
+    _OURS.values(
+        state="pending",
+        owner=None,
+        reason=bindparam("to_reason"),
+        batch=bindparam("to_batch"),
+        attempt=deliveries.c.attempt - bindparam("to_same_tag"),
+        handed_over_at=case((bindparam("to_given", type_=Boolean()), deliveries.c.handed_over_at), else_=None),
+    ),
+    ("of_send", "of_reader", "of_attempt", "to_reason", "to_batch", "to_same_tag", "to_given"),
 )
 
 
@@ -221,26 +233,18 @@ def record(connection: Connection, send_id: str, changes: Sequence[Change]) -> N
 
     Saying it twice changes nothing: an answer whose commit was in doubt is recorded again.
     """
-    known, again = [], []
+    known: list[tuple[object, ...]] = []
+    again: list[tuple[object, ...]] = []
     _lock(connection, send_id, [change.subscriber_id for change in changes])
-    for change in changes:
-        row: dict[str, object] = {
-            "of_send": send_id,
-            "of_reader": change.subscriber_id,
-            "of_attempt": change.attempt,
-            "to_reason": change.reason,
-        }
-        if change.state == "pending":
-            again.append(
-                {**row, "to_batch": change.batch, "to_same_tag": int(change.same_tag), "to_given": change.given}
-            )
+    for reader, attempt, state, message_id, reason, batch, same_tag, given in changes:
+        if state == "pending":
+            again.append((send_id, reader, attempt, reason, batch, int(same_tag), given))
         else:
-            row |= {"to_state": change.state, "to_message_id": change.message_id}
-            known.append(row)
+            known.append((send_id, reader, attempt, state, message_id, reason))
     if known:
-        connection.execute(_KNOWN, known)
+        _KNOWN.run(connection, known)
     if again:
-        connection.execute(_AGAIN, again)
+        _AGAIN.run(connection, again)
 
 
 def _lock(connection: Connection, send_id: str, readers: Sequence[int]) -> None:
@@ -288,7 +292,9 @@ def _waiting(send_id: str) -> list[ColumnElement[bool]]:
     return [*_pending(send_id), batch >= bindparam("low"), batch <= bindparam("high")]
 
 
-def _these_pending(send_id: str, subscriber_ids: Sequence[int]) -> list[ColumnElement[bool]]:
+def _these_pending(
+    send_id: str, subscriber_ids: Sequence[int] | BindParameter[Sequence[int]]
+) -> list[ColumnElement[bool]]:
     """By the primary key: with the bare state SQLite would choose the work index and walk all that is pending."""
     table = deliveries.c
     return [table.send_id == send_id, table.subscriber_id.in_(subscriber_ids), table.state.concat("") == "pending"]

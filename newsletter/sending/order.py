@@ -12,10 +12,12 @@ from typing import Any
 
 from newsletter.audience.segments import read_segment
 from newsletter.config import Workspace
+from newsletter.editorial.library import Library
 from newsletter.preflight.findings import Finding
 from newsletter.preflight.waivers import read_waive_options
 from newsletter.rendering.freeze import load_build
 from newsletter.sending.breaking import BREAKING
+from newsletter.sending.readers import require_readers
 from newsletter.sending.send import Report, begin, refuse_if_out, send_issue
 from newsletter.sending.sends import unfinished
 from newsletter.sending.signing import Unapproved, sign
@@ -33,6 +35,7 @@ class Order:
     waive: Sequence[str] = ()  # `RULE=reason`
     rest: bool = False
     segment: str | None = None
+    readers_of: str | None = None  # only those who had that issue
     detach: bool = False  # prepare it; something else hands it over
     breaking: bool = False  # before all other sends
 
@@ -65,6 +68,9 @@ def fulfil(
         begun = unfinished(connection, order.issue)
         if begun is None and not order.rest:
             refuse_if_out(connection, order.issue)  # before findings: nobody should mend an issue that is out
+        if begun is None and order.readers_of is not None:
+            definition, _ = Library(workspace.issues).definition(order.issue)
+            require_readers(connection, definition.newsletter, order.readers_of, issue=order.issue)
     if begun is None and order.segment is not None:
         read_segment(workspace, order.segment)
     if begun is not None:
@@ -76,6 +82,7 @@ def fulfil(
         if not signed.may_go:
             return Done(findings, frozenset(waivers), None, signed.unapproved)
     whom: dict[str, Any] = {"rest": order.rest, "segment": order.segment, "waived_date": "DATE" in waivers}
+    whom["readers_of"] = order.readers_of
     whom["priority"] = BREAKING if order.breaking else 0
     if order.detach:
         report = begin(store, workspace, transport, build, person=order.person, now=now, **whom)

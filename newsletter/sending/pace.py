@@ -1,22 +1,26 @@
 """The pace: one row per account, on the database's clock, which every process that sends shares.
 
 A group of n readers reserves its slot by one atomic update, `next_slot = max(now, next_slot) + n / rate`, so the rate
-holds exactly over any number of processes. Waiting happens outside, with no transaction open.
+holds exactly over any number of processes; a moment before now will do, so that being held up a little costs no rate.
+Waiting happens outside, with no transaction open. A rate that was lowered rises with the slots given, and falls once
+for all who were told "too fast" of slots given at the same rate: so it makes no difference how many processes share it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, case, select, update
+from sqlalchemy import ColumnElement, Connection, Float, case, cast, select, update
 
 from newsletter.store.clock import epoch_seconds
 from newsletter.store.tables import pace
 from newsletter.store.upsert import upsert
 
 SLOWER = 0.7
-FASTER = 0.05  # of what the provider allows, after each clean minute
+FASTER = 0.05  # of what the provider allows, for each minute's worth of slots
 LEAST = 1.0
+CAUGHT_UP = 0.2  # seconds without a slot that are made up for: whoever reserves may have been held up a little
+_SAME = 1 - 1e-9  # a rate that went through the database and back
 
 _NOW = epoch_seconds()
 
@@ -28,6 +32,15 @@ class Slot:
     at: float
     until: float  # the next group's earliest moment
     wait: float
+    rate: float  # it was reserved at
+
+
+@dataclass(frozen=True)
+class Rise:
+    """How a lowered rate comes back: up to `allowed`, a step for so many seconds' worth of slots."""
+
+    allowed: float
+    seconds: float
 
 
 def open_pace(connection: Connection, scope: str, rate: float, *, anew: bool = True) -> None:
@@ -40,14 +53,20 @@ def open_pace(connection: Connection, scope: str, rate: float, *, anew: bool = T
     upsert(connection, pace, row, key=["scope"], changes={"rate": kept})
 
 
-def reserve(connection: Connection, scope: str, readers: int) -> Slot:
+def reserve(connection: Connection, scope: str, readers: int, *, rise: Rise | None = None) -> Slot:
     """The next slot for that many readers. `open_pace` comes first."""
+    rate: ColumnElement[float] = pace.c.rate
+    if rise is not None:
+        more = rate + cast(rise.allowed * FASTER * readers / rise.seconds, Float) / rate
+        allowed = cast(rise.allowed, Float)
+        rate = case((rate >= allowed, rate), (more > allowed, allowed), else_=more)
     change = update(pace).where(pace.c.scope == scope)
-    first = case((pace.c.next_slot > _NOW, pace.c.next_slot), else_=_NOW)
-    change = change.values(next_slot=first + readers / pace.c.rate)
+    earliest = _NOW - CAUGHT_UP
+    first = case((pace.c.next_slot > earliest, pace.c.next_slot), else_=earliest)
+    change = change.values(next_slot=first + readers / rate, rate=rate)
     row = connection.execute(change.returning(pace.c.next_slot, pace.c.rate, _NOW.label("now"))).one()
     at = row.next_slot - readers / row.rate
-    return Slot(at, row.next_slot, max(0.0, at - row.now))
+    return Slot(at, row.next_slot, max(0.0, at - row.now), row.rate)
 
 
 def rate_of(connection: Connection, scope: str) -> float:
@@ -55,20 +74,13 @@ def rate_of(connection: Connection, scope: str) -> float:
     return float(connection.execute(select(pace.c.rate).where(pace.c.scope == scope)).scalar_one())
 
 
-def slower(connection: Connection, scope: str) -> float:
-    """The provider said we are too fast: three tenths less, but never nothing."""
+def slower(connection: Connection, scope: str, *, known: float | None = None) -> None:
+    """The provider said we are too fast: three tenths less, but never nothing.
+
+    With `known`, the rate of the slot it was said of, only if nobody has lowered it since: a burst of refusals lowers
+    it once, however many processes it was said to.
+    """
     least = case((pace.c.rate < LEAST, pace.c.rate), else_=LEAST)
     less = pace.c.rate * SLOWER
-    return _change(connection, scope, case((less > least, less), else_=least))
-
-
-def faster(connection: Connection, scope: str, allowed: float) -> float:
-    """It went well for a while: a little more, up to what the provider allows."""
-    more = pace.c.rate + allowed * FASTER
-    return _change(connection, scope, case((more < allowed, more), else_=allowed))
-
-
-def _change(connection: Connection, scope: str, rate: ColumnElement[float]) -> float:
-    """In one statement: several processes may hear the same at once."""
-    change = update(pace).where(pace.c.scope == scope).values(rate=rate).returning(pace.c.rate)
-    return float(connection.execute(change).scalar_one())
+    change = update(pace).where(pace.c.scope == scope).values(rate=case((less > least, less), else_=least))
+    connection.execute(change if known is None else change.where(pace.c.rate >= known * _SAME))

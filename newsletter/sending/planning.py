@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import MAXYEAR, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection
 
 from newsletter.audience.segments import read_segment
-from newsletter.config import NewsletterSettings, Workspace, did_you_mean_zone
+from newsletter.config import MOST_MINUTES_LATE, NewsletterSettings, Workspace, did_you_mean_zone
 from newsletter.editorial.definition import IssueDefinition
 from newsletter.editorial.library import Library
 from newsletter.errors import InputError, Place, Problem, Refused
@@ -25,6 +25,7 @@ from newsletter.preflight.waivers import read_waive_options
 from newsletter.sending.breaking import BREAKING, refuse_beyond_cap
 from newsletter.sending.forecast import Forecast, forecast
 from newsletter.sending.instants import shown
+from newsletter.sending.readers import require_readers
 from newsletter.sending.rhythm import Occurrence, Rhythm, occurrence, rhythm_of
 from newsletter.sending.schedule import NewSchedule, Schedule, put, skips_of
 from newsletter.sending.send import refuse_if_out
@@ -51,6 +52,7 @@ class Plan:
     breaking: bool = False
     rest: bool = False
     segment: str | None = None
+    readers_of: str | None = None  # only those who had that issue
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,10 @@ def plan(store: Store, workspace: Workspace, transport: Transport, wanted: Plan,
     name, settings = workspace.newsletter(definition.newsletter)
     with store.read() as connection:
         _refuse_if_begun(connection, wanted)
+        if wanted.readers_of is not None:
+            require_readers(connection, name, wanted.readers_of, issue=wanted.issue)
         rhythm = rhythm_of(name, settings, skips_of(connection, name))
+    late = timedelta(minutes=_late_minutes(wanted, settings))
     moment = _moment(store, transport, wanted, definition=definition, settings=settings, rhythm=rhythm, now=now)
     signed = sign(store, workspace, wanted.issue, person=wanted.person, waivers=waivers, due=moment.begins, now=now)
     planned = Planned(signed.findings, signed.waived, None, None, signed.unapproved, moment.forecast, moment.at_once)
@@ -100,10 +105,11 @@ def plan(store: Store, workspace: Workspace, transport: Transport, wanted: Plan,
         zone=moment.set_for.zone,
         done_by=moment.done_by,
         due_at=moment.begins,
-        late_until=moment.begins + timedelta(minutes=_late_minutes(wanted, settings)),
+        late_until=moment.begins + late,
         person=wanted.person,
         priority=BREAKING if wanted.breaking else 0,
         segment=wanted.segment,
+        readers_of=wanted.readers_of,
         rest=wanted.rest,
         date_waived="DATE" in waivers,
     )
@@ -128,7 +134,11 @@ def coming(
 
 
 def _late_minutes(wanted: Plan, settings: NewsletterSettings) -> int:
-    return settings.late_minutes if wanted.late_minutes is None else wanted.late_minutes
+    chosen = settings.late_minutes if wanted.late_minutes is None else wanted.late_minutes
+    if not 0 <= chosen <= MOST_MINUTES_LATE:
+        remedy = f"Say at most {MOST_MINUTES_LATE:,} (a week); what is later is held, and can be scheduled again."
+        raise InputError([Problem(Place("--late-minutes"), f"{chosen} minutes are too many.", remedy)])
+    return chosen
 
 
 def _refuse_if_begun(connection: Connection, wanted: Plan) -> None:
@@ -165,7 +175,7 @@ def _moment(
     if set_for.at < now:
         there = shown(now, ZoneInfo(set_for.zone))
         raise Refused(
-            f"{set_for.local:%Y-%m-%d %H:%M} {set_for.zone} has passed: it is {there:%Y-%m-%d %H:%M} there. "
+            f"{_minute(set_for.local)} {set_for.zone} has passed: it is {_minute(there)} there. "
             f"Name a later time with --at, or send it now: newsletter send {wanted.issue}"
         )
     if not done_by:
@@ -200,11 +210,18 @@ def _read_at(written: str, definition: IssueDefinition, zone: ZoneInfo) -> Occur
             raise ValueError
         hour = time.fromisoformat(found[2].zfill(5))
         day = datetime.fromisoformat(found[1]).date() if found[1] else definition.date
+        if day.year == MAXYEAR:  # beyond it there is no day to be late on
+            raise OverflowError
         return occurrence(datetime.combine(day, hour), zone)
     except (ValueError, OverflowError):
         message = f"“{written.strip()[:40]}” is no time."
         remedy = 'Write --at "2024-10-10 06:30", or --at "06:30" for the issue\'s own date.'
         raise InputError([Problem(Place("--at"), message, remedy)]) from None
+
+
+def _minute(local: datetime) -> str:
+    """As it is written, in any year: `%Y` leaves the zeros of the first centuries out."""
+    return local.isoformat(" ", "minutes")
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

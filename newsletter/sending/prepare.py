@@ -1,7 +1,8 @@
 """Preparing: the whole audience into the ledger, each reader with a batch or with a reason.
 
 Everybody with a subscription row gets a row here, ended ones included, so that "why did she not get it?" always has an
-answer. Whoever has the issue, or may have it, from any send is left out as `already-had` (invariant 2). Which variant
+answer. Whoever has the issue, or may have it, from any send is left out as `already-had` (invariant 2); a send to the
+readers of another issue leaves out everybody else as `not-a-reader-of`. Which variant
 of the body each gets is settled here as well: membership of a segment is a matter of this moment.
 
 A large audience goes in piece by piece, in order of the readers' ids, so that nobody who wants to write waits for long;
@@ -28,12 +29,13 @@ from sqlalchemy import (
 from newsletter.audience.gather import gather
 from newsletter.audience.segment_sql import View, members
 from newsletter.audience.segments import Segment
-from newsletter.audience.select import Stretch, among, verdicts
+from newsletter.audience.select import Stretch, verdicts
 from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import DEFAULT_VARIANT
 from newsletter.sending.cut import Cut
+from newsletter.sending.readers import NOT_A_READER_OF, had
 from newsletter.sending.sends import Send
-from newsletter.store.tables import deliveries, sends, subscriptions
+from newsletter.store.tables import deliveries, subscriptions
 
 PIECE = 20_000  # readers: a third of a second of SQLite's one write lock
 ALREADY_HAD = "already-had"
@@ -99,10 +101,14 @@ def _last_batch(connection: Connection, send: Send) -> int:
 def _judged(send: Send, settings: NewsletterSettings, now: datetime, *, cut: Cut, these: Stretch) -> Subquery:
     """Every subscription of the newsletter: the reason it may not be mailed, NULL when it may, and its variant."""
     found = verdicts(send.newsletter, settings, now, subscriber_ids=these).subquery("found")
-    had = _had(send.issue, these)
-    reason = case((had.c.subscriber_id.is_not(None), ALREADY_HAD), else_=found.c.reason).label("reason")
-    everybody = select(found.c.subscriber_id, reason)
-    everybody = everybody.join_from(found, had, had.c.subscriber_id == found.c.subscriber_id, isouter=True)
+    has = had(send.issue, these).subquery("has")
+    whens = [(has.c.subscriber_id.is_not(None), ALREADY_HAD)]
+    joined = found.outerjoin(has, has.c.subscriber_id == found.c.subscriber_id)
+    if send.readers_of is not None:
+        readers = had(send.readers_of, these).subquery("readers")
+        whens.append((readers.c.subscriber_id.is_(None), NOT_A_READER_OF))
+        joined = joined.outerjoin(readers, readers.c.subscriber_id == found.c.subscriber_id)
+    everybody = select(found.c.subscriber_id, case(*whens, else_=found.c.reason).label("reason")).select_from(joined)
     if cut.only is None and not cut.segments:
         return everybody.add_columns(literal(DEFAULT_VARIANT).label("variant")).subquery()
     return _divided(everybody, cut, View(send.newsletter, settings, now, cut.newsletters, these))
@@ -121,17 +127,10 @@ def _divided(everybody: Select[tuple[int, str | None]], cut: Cut, view: View) ->
     reader = gather(*queries, name="reader").c
     reason: ColumnElement[str | None] = reader.reason
     if cut.only is not None:
-        others = and_(reader.wanted.is_(None), func.coalesce(reason, "") != ALREADY_HAD)
+        others = and_(reader.wanted.is_(None), func.coalesce(reason, "").not_in((ALREADY_HAD, NOT_A_READER_OF)))
         reason = case((others, NOT_IN_SEGMENT), else_=reason)
     # The largest combination first: whoever is in fewer of its segments falls through to a smaller one.
     largest_first = sorted(cut.combinations.items(), key=lambda item: -len(item[1]))
     variants = [(and_(*(reader[marks[name]] == 1 for name in its)), variant) for variant, its in largest_first]
     variant = case(*variants, else_=DEFAULT_VARIANT) if variants else literal(DEFAULT_VARIANT)
     return select(reader.subscriber_id, reason.label("reason"), variant.label("variant")).subquery()
-
-
-def _had(issue: str, these: Stretch) -> Subquery:
-    table = deliveries.c
-    query = select(table.subscriber_id).join(sends, sends.c.id == table.send_id).distinct()
-    query = query.where(among(table.subscriber_id, these))
-    return query.where(sends.c.issue == issue, table.state.in_(("in_flight", "uncertain", "accepted"))).subquery("had")

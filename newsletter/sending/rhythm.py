@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from newsletter.config import CONFIG_NAME, NewsletterSettings, RhythmSettings
-from newsletter.errors import InputError, Place, Problem
+from newsletter.config import NewsletterSettings, RhythmSettings
 from newsletter.sending.instants import Change, change_at, has_day, instant, shown
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -38,7 +37,7 @@ def occurrence(local: datetime, zone: ZoneInfo) -> Occurrence:
 
 @dataclass(frozen=True)
 class Rhythm:
-    """On which days, at which local time. Raises InputError for holidays nobody knows."""
+    """On which days, at which local time."""
 
     newsletter: str
     settings: RhythmSettings
@@ -78,13 +77,7 @@ class Rhythm:
         return words + (f", not on holidays in {settings.holidays}" if settings.holidays else "")
 
     def _holiday(self, day: date) -> str | None:
-        try:
-            return _holidays(self.settings.holidays or "", day.year).get(day)
-        except NotImplementedError:
-            place = Place(CONFIG_NAME)
-            message = f"[newsletters.{self.newsletter}] rhythm: no holidays are known for `{self.settings.holidays}`."
-            remedy = "Use a country, or a country and its part, such as US, DE-BY or CA-ON."
-            raise InputError([Problem(place, message, remedy)]) from None
+        return _holidays(self.settings.holidays or "", day.year).get(day)
 
 
 def rhythm_of(newsletter: str, settings: NewsletterSettings, skips: Collection[date] = ()) -> Rhythm | None:
@@ -121,7 +114,7 @@ def clock_change_near(found: Occurrence) -> str:
 
 @lru_cache(maxsize=64)
 def _holidays(where: str, year: int) -> dict[date, str]:
-    """The public holidays there, by day. Raises NotImplementedError for a place the library does not know."""
+    """The public holidays there, by day; the settings were checked for a place the library knows."""
     from holidays import country_holidays  # takes a moment to load, and few need it
 
     country, _, part = where.partition("-")

@@ -46,6 +46,7 @@ class Call:
 
     readers: Sequence[Claimed]
     at: datetime
+    rate: float  # of their slot
 
     @property
     def variant(self) -> str:
@@ -131,8 +132,8 @@ class Run:
 
     @property
     def _room(self) -> int:
-        """Calls there is room for. The window is twice the callers, so that none of them waits for a commit."""
-        return (1 if self.probing else 2 * self.workers) - len(self.under_way)
+        """Calls there is room for."""
+        return (1 if self.probing else self.tempo.window(self.workers)) - len(self.under_way)
 
     def _wants(self) -> bool:
         """Whether more readers should be claimed as soon as they may; in groups, not one by one."""
@@ -204,7 +205,7 @@ class Run:
             self.exhausted = False
         for number in outcome.retry_rounds:
             self.tempo.retry(number)
-        self.tempo.heard(throttled=outcome.throttled, taken=outcome.taken)
+        self.tempo.heard(throttled=outcome.throttled, taken=outcome.taken, rate=call.rate)
         self.lost_in_a_row = self.lost_in_a_row + 1 if outcome.lost else 0
         if outcome.lost and (self.probing or self.lost_in_a_row >= self.job.patience.lost_calls):
             calls = "a call" if self.probing else f"{self.lost_in_a_row} calls in a row"
@@ -241,12 +242,12 @@ class Run:
             changes = [change for _, outcome in self.unwritten for change in outcome.changes]
             if self.failures:
                 changes += self._claimed_in_vain(connection, changes)
-            self._record(connection, send, changes)
+            send = self._record(connection, send, changes)
             if taken:
                 accepted_again(connection, send.id)
             self.tempo.write(connection)
             now = self.job.now()
-            claim = self._claim(connection, now) if self._may_claim() else None
+            claim = self._claim(connection, send, now) if self._may_claim() else None
         self.failures = 0
         self.went_out = self.went_out or any(outcome.went for _, outcome in self.unwritten)
         self.unwritten.clear()
@@ -256,23 +257,25 @@ class Run:
             return []
         self.tempo.spent(len(claim.readers))
         self.total -= claim.left_out
-        return [Call(readers, now) for readers in _cut(claim.readers, self.tempo.call_size)]
+        return [Call(readers, now, self.tempo.rate) for readers in _cut(claim.readers, self.tempo.call_size)]
 
-    def _record(self, connection: Connection, send: Send, changes: list[Change]) -> None:
+    def _record(self, connection: Connection, send: Send, changes: list[Change]) -> Send:
+        """Write the changes down; the send as it stands then."""
         if not changes:
-            return
+            return send
         ledger.record(connection, send.id, changes)
         if not self.went_out and any(outcome.went for _, outcome in self.unwritten):
             ledger.went_out(connection, send.id, min(call.at for call, _ in self.unwritten))
         if any(change.state == "pending" for change in changes) and send.finished:
-            self._put_back_late(connection, send)
+            return self._put_back_late(connection, send)
+        return send
 
-    def _put_back_late(self, connection: Connection, send: Send) -> None:
+    def _put_back_late(self, connection: Connection, send: Send) -> Send:
         """Readers came back after the send had ended: it was cancelled, or others took them for lost meanwhile."""
         if send.state is State.CANCELLED or unfinished(connection, send.issue) is not None:
             ledger.exclude(connection, send.id, CANCELLED)
-        else:
-            move(connection, send, State.SENDING)
+            return send
+        return move(connection, send, State.SENDING)
 
     def _stand_aside(self) -> None:
         """Breaking news goes first. A job ends, for its worker is needed; the slice gets another one later."""
@@ -289,9 +292,8 @@ class Run:
         lost = [reader for reader in rows if reader.subscriber_id not in ours]
         return judge(lost, [UNTOUCHED] * len(lost), idempotent=self.job.transport.idempotent).changes
 
-    def _claim(self, connection: Connection, now: datetime) -> Claim | None:
+    def _claim(self, connection: Connection, send: Send, now: datetime) -> Claim | None:
         """Claim as many readers as may go now."""
-        send = get(connection, self.job.scope.send_id)
         if send.state is not State.SENDING:
             self.stopping = True  # somebody paused, held or cancelled it
             return None
@@ -301,7 +303,7 @@ class Run:
         most = 1 if self.probing else self._room * self.tempo.call_size
         most = min(most, self.tempo.most or most)
         before = self.tempo.before()
-        waiting = ledger.count_waiting(connection, self.job.scope, limit=most, before=before)
+        waiting = self.claims.waiting(connection, limit=most, before=before)
         if waiting == 0:
             self.exhausted = before is None
             self.tempo.await_round()

@@ -24,8 +24,10 @@ from newsletter.sending.approvals import approve, require_approval
 from newsletter.sending.breaking import refuse_beyond_cap
 from newsletter.sending.course import Course, course_of, follow
 from newsletter.sending.cut import cut_of
+from newsletter.sending.interrupts import Stop
 from newsletter.sending.owners import recover
 from newsletter.sending.prepare import PIECE, prepare
+from newsletter.sending.readers import require_readers
 from newsletter.sending.schedule import note_begun
 from newsletter.sending.sends import (
     NewSend,
@@ -74,20 +76,25 @@ def send_issue(
     waived_date: bool = False,
     rest: bool = False,
     segment: str | None = None,
+    readers_of: str | None = None,
     priority: int = 0,
     now: Callable[[], datetime],
     progress: Callable[[int, int], None] = lambda done, total: None,
     patience: Patience | None = None,
+    stop: Stop | None = None,
 ) -> Report:
     """Send this frozen build, or go on with the issue's unfinished send, until it settles or is stopped.
 
-    With `segment` only its readers get it. Raises Refused when the issue is out already, or when the transport cannot
+    With `segment` only its readers get it, with `readers_of` only those who had that other issue. With `stop` it is
+    work in the background, which ends when that is said and leaves the send as it is.
+
+    Raises Refused when the issue is out already, or when the transport cannot
     send at all; NotFound, InputError and StoreError.
     """
     wanted = _wanted(workspace, transport, build, person=person, waived_date=waived_date, segment=segment)
-    wanted = replace(wanted, priority=priority)
+    wanted = replace(wanted, priority=priority, readers_of=readers_of)
     course, send = _begun(store, workspace, transport, build, wanted, rest=rest, now=now)
-    seeded = follow(store, ring, course, send.id, now=now, progress=progress, patience=patience)
+    seeded = follow(store, ring, course, send.id, now=now, progress=progress, patience=patience, stop=stop)
     return replace(report_on(store, send.id), warnings=(*course.quota.warnings, *seeded))
 
 
@@ -101,6 +108,7 @@ def begin(
     waived_date: bool = False,
     rest: bool = False,
     segment: str | None = None,
+    readers_of: str | None = None,
     priority: int = 0,
     now: Callable[[], datetime],
 ) -> Report:
@@ -110,7 +118,7 @@ def begin(
     `send_issue` does.
     """
     wanted = _wanted(workspace, transport, build, person=person, waived_date=waived_date, segment=segment)
-    wanted = replace(wanted, priority=priority, detached=True)
+    wanted = replace(wanted, priority=priority, detached=True, readers_of=readers_of)
     course, send = _begun(store, workspace, transport, build, wanted, rest=rest, now=now)
     return replace(report_on(store, send.id), warnings=course.quota.warnings)
 
@@ -138,7 +146,7 @@ def _begun(
         earlier = of_issue(connection, build.issue)
     if current is not None:
         _refuse_other_way(current, transport)
-        _refuse_other_segment(current, wanted.segment)
+        _refuse_other_readers(current, wanted)
         build = load_build(store, current.build)
         wanted = replace(wanted, build=build.hash)
     course = course_of(workspace, transport, build)
@@ -150,7 +158,7 @@ def _begun(
         if send.build != build.hash:
             raise Refused(f"Send {send.id} of another build has just begun. Run the command again to go on with it.")
         _refuse_other_way(send, transport)
-        _refuse_other_segment(send, wanted.segment)
+        _refuse_other_readers(send, wanted)
         if send.state is State.PLANNED:
             approve(connection, build.hash, person=wanted.person, now=now())
             require_approval(connection, build.hash, course.settings)
@@ -197,19 +205,24 @@ def _refuse_other_way(send: Send, transport: Transport) -> None:
         )
 
 
-def _refuse_other_segment(send: Send, segment: str | None) -> None:
+def _refuse_other_readers(send: Send, wanted: NewSend) -> None:
     """Its audience is in the ledger: whom a send under way is for cannot be changed any more."""
-    if segment is not None and segment != send.segment:
-        whom = f"segment {send.segment}" if send.segment else "everybody"
+    asked = (("--segment", wanted.segment, send.segment), ("--readers-of", wanted.readers_of, send.readers_of))
+    option = next((name for name, now, then in asked if now not in (None, then)), None)
+    if option is not None:
+        whom = [f"segment {send.segment}"] if send.segment else []
+        whom += [f"those who had issue {send.readers_of}"] if send.readers_of else []
         raise Refused(
-            f"Send {send.id} of issue {send.issue} is unfinished, and goes to {whom}. Go on with it without --segment, "
-            f"or end it with: newsletter sends cancel {send.id}"
+            f"Send {send.id} of issue {send.issue} is unfinished, and goes to {' of '.join(whom) or 'everybody'}. Go "
+            f"on with it without {option}, or end it with: newsletter sends cancel {send.id}"
         )
 
 
 def _new(connection: Connection, wanted: NewSend, settings: NewsletterSettings, *, rest: bool, now: datetime) -> Send:
     if not rest:
         refuse_if_out(connection, wanted.issue)
+    if wanted.readers_of is not None:
+        require_readers(connection, wanted.newsletter, wanted.readers_of, issue=wanted.issue)
     if wanted.priority:
         refuse_beyond_cap(connection, wanted.newsletter, settings, issue=wanted.issue, at=now)
     send = create(connection, wanted, now)

@@ -75,7 +75,7 @@ def sign(
     now: datetime,
 ) -> Signed:
     """Build an issue as it is to go out at `due`, and record that person's yes. Raises InputError, NotFound."""
-    found = candidate(workspace, store, issue, now=due)
+    found = candidate(workspace, store, issue, now=due, clock=now)
     build, waived = found.build, frozenset(waivers)
     if blocking(found.findings, waivers):
         return Signed(build, found.findings, waived, None)

@@ -19,6 +19,8 @@ from newsletter.store.tables import deliveries
 READERS = 1_000
 QUEUE = "sends"
 TASK = "slice"
+SILENT_SECONDS = 15.0  # of a worker, and its jobs are somebody else's: one job too many does nothing
+HEARTBEAT = 1 / 6  # of that, between two signs of life
 
 Slice = tuple[int, int]  # batch numbers, from and to
 

@@ -18,7 +18,11 @@ from newsletter.sending.answers import Patience
 from newsletter.sending.ledger import ROUND
 from newsletter.transports.mail import Quota
 
+# The margin the rate keeps from the quota is there for groups that go all at once and for moments of lateness: a tenth,
+# which is usual, lets over any ten seconds one second's worth be early or late. So:
 SMOOTH = 0.25  # seconds' worth of readers in one group, where batches are smaller than that
+MOST_AT_ONCE = 0.5  # seconds' worth of readers in one call
+LATE = 0.4  # seconds after which a slot is void: what was given to others since must not come on top of it
 
 _chance = SystemRandom()
 
@@ -37,22 +41,23 @@ class Tempo:
     throttled_in_a_row: int = 0
     _slot_due: float | None = None
     _slot_readers: int = 0
+    _slot_rate: float = math.inf
     _paused_until: float = -math.inf
-    _clean_since: float = 0.0
     _rounds: dict[int, float] = field(default_factory=dict)
-    _change: Callable[[Connection], object] | None = None  # of the pace, not written yet
+    _too_fast: float | None = None  # the rate of the slot it was said of; not written yet
 
     def start(self, connection: Connection, *, anew: bool) -> None:
         """Take the provider's word for rate and quota; unless `anew`, what was learnt of the rate since stays."""
         self.left = self.quota.left_today
-        self._clean_since = self.clock()
         if self.quota.rate is not None:
             pace.open_pace(connection, self.scope, self.quota.rate, anew=anew)
 
     @property
     def call_size(self) -> int:
-        """Readers in one call: what the transport takes, but no more than one second's worth."""
-        return self.batch_size if self.quota.rate is None else min(self.batch_size, max(1, int(self.quota.rate)))
+        """Readers in one call: what the transport takes, but no more than half a second's worth."""
+        if self.quota.rate is None:
+            return self.batch_size
+        return min(self.batch_size, max(1, int(self.quota.rate * MOST_AT_ONCE)))
 
     @property
     def most(self) -> int | None:
@@ -60,6 +65,19 @@ class Tempo:
         if self.quota.rate is None:
             return None
         return max(self.call_size, int(self.quota.rate * SMOOTH))
+
+    @property
+    def rate(self) -> float:
+        """Readers a second, when the last group was granted."""
+        return self._slot_rate
+
+    def window(self, callers: int) -> int:
+        """Calls to have under way, twice the callers so that none of them waits for a commit; but fewer wait for a
+        caller when they would be a burst if all came free together.
+        """
+        if self.quota.rate is None:
+            return 2 * callers
+        return callers + min(callers, int(self.quota.rate * SMOOTH / self.call_size))
 
     def wait(self) -> float:
         """Seconds until somebody may be claimed; 0 when now."""
@@ -86,15 +104,23 @@ class Tempo:
         wanted = wanted if self.left is None else min(wanted, self.left)
         if self.quota.rate is None or wanted == 0:
             return wanted
-        if self._slot_due is None:
-            self._slot_readers = wanted
-            self._slot_due = self.clock() + pace.reserve(connection, self.scope, wanted).wait
-            if self.apart:
+        now = self.clock()
+        late = self._slot_due is not None and now - self._slot_due > LATE
+        if self._slot_due is None or late:
+            self._slot_due = now + self._reserve(connection, self.quota.rate, wanted)
+            if self.apart and not late:
                 return 0
         if self._slot_due > self.clock():
             return 0
         self._slot_due = None
         return min(wanted, self._slot_readers)
+
+    def _reserve(self, connection: Connection, allowed: float, readers: int) -> float:
+        """Seconds until these readers' slot."""
+        rise = pace.Rise(allowed, self.patience.clean_seconds)
+        slot = pace.reserve(connection, self.scope, readers, rise=rise)
+        self._slot_readers, self._slot_rate = readers, slot.rate
+        return slot.wait
 
     def spent(self, readers: int) -> None:
         """So many of today's quota are used; a negative number gives them back."""
@@ -110,27 +136,22 @@ class Tempo:
         """Whether it was really reserved is not known: the next group reserves anew."""
         self._slot_due = None
 
-    def heard(self, *, throttled: bool, taken: bool) -> None:
-        """Go slower after "too fast", once per group of answers; a little faster after a clean while."""
-        now, allowed = self.clock(), self.quota.rate
+    def heard(self, *, throttled: bool, taken: bool, rate: float) -> None:
+        """Pause after "too fast", said of a group that was granted at this `rate`, and let it be lowered."""
         if throttled:
             self.throttled_in_a_row = 0 if taken else self.throttled_in_a_row + 1
-            self._paused_until = now + self._some_of(self.patience.wait(self.throttled_in_a_row))
-            self._clean_since = now
-            self._change = lambda connection: pace.slower(connection, self.scope)
+            self._paused_until = self.clock() + self._some_of(self.patience.wait(self.throttled_in_a_row))
+            self._too_fast = min(rate, self._too_fast or rate)
         elif taken:
             self.throttled_in_a_row = 0
-            if allowed is not None and now - self._clean_since >= self.patience.clean_seconds:
-                self._clean_since = now
-                self._change = lambda connection: pace.faster(connection, self.scope, allowed)
 
     def write(self, connection: Connection) -> None:
         """Let all who share the pace know what was heard."""
-        if self._change is not None and self.quota.rate is not None:
-            self._change(connection)
+        if self._too_fast is not None and self.quota.rate is not None:
+            pace.slower(connection, self.scope, known=self._too_fast)
 
     def written(self) -> None:
-        self._change = None
+        self._too_fast = None
 
     def _some_of(self, longest: float) -> float:
         """Half of it at least, the rest by chance, so that several processes do not come back together."""

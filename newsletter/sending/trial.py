@@ -84,7 +84,9 @@ def send_tests(
     found = _checked(addresses)
     build = trial.build
     if trial.variant not in build.variants:
-        raise NotFound(f"Build has no variant `{trial.variant}`. {did_you_mean(trial.variant, build.variants)}")
+        raise NotFound(
+            f"Issue {build.issue} has no variant `{trial.variant}`. {did_you_mean(trial.variant, build.variants)}"
+        )
     name, settings = workspace.newsletter(build.newsletter)
     mail = mail_of(build, settings, trial.variant)
     key = hashlib.sha256(f"{mail.key} test".encode()).hexdigest()[:KEY_LENGTH]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RATE = 100_000.0
 DEFAULT_DAILY = 50_000_000
+_TURNS_TO_MAKE_A_CONNECTION = 5  # of asyncio's loop: accepted, transport, protocol, and some to spare
 
 
 def run(
@@ -191,7 +192,7 @@ class _Door:
         self._host, self._port = host, 0
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Transport] = set()
-        self._opening: asyncio.Task[int] | None = None
+        self._outage: asyncio.Task[None] | None = None
         self._stopped = False
 
     async def open(self, port: int) -> int:
@@ -206,24 +207,30 @@ class _Door:
 
     def close(self) -> None:
         self._stopped = True
-        self._end(abruptly=False)
-
-    def close_for(self, seconds: float) -> None:
-        """Refuse every connection, and cut those there are, for so long."""
-        if self._server is not None:
-            self._end(abruptly=True)
-            asyncio.get_running_loop().call_later(seconds, self._open_again)
-
-    def _end(self, *, abruptly: bool) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
         for transport in list(self._connections):
-            transport.abort() if abruptly else transport.close()
+            transport.close()
 
-    def _open_again(self) -> None:
+    def close_for(self, seconds: float) -> None:
+        """Refuse every connection, and cut those there are, for so long."""
+        server, self._server = self._server, None
+        if server is not None:
+            self._outage = asyncio.ensure_future(self._be_away(server, seconds))
+
+    async def _be_away(self, server: asyncio.Server, seconds: float) -> None:
+        # asyncio forgets, open for ever, a connection it had taken in but not yet made when the server was closed.
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(_TURNS_TO_MAKE_A_CONNECTION):
+            await asyncio.sleep(0)
+        server.close()
+        for transport in list(self._connections):
+            transport.abort()
+        await asyncio.sleep(seconds)
         if not self._stopped:
-            self._opening = asyncio.ensure_future(self.open(self._port))
+            await self.open(self._port)
 
 
 def _stop_at_the_end_of_input(stop: asyncio.Event) -> None:

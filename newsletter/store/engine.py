@@ -8,6 +8,7 @@ may see many at once, goes in by `write(alone=False)` and locks the rows it mean
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from newsletter.errors import StoreError
+from newsletter.store.presence import Presence
 from newsletter.store.trouble import in_words, shown
 
 BUSY_TIMEOUT_MS = 30_000
@@ -33,19 +35,22 @@ _ALONE = text(
 class Store:
     """The database of a workspace."""
 
-    def __init__(self, address: str) -> None:
-        """`address` as SQLAlchemy wants it; a missing SQLite file and its folder are made. Raises StoreError."""
+    def __init__(self, address: str, *, make: bool = True) -> None:
+        """`address` as SQLAlchemy wants it. A missing SQLite file is made, with its folder; without `make` it is
+        refused. Raises StoreError.
+        """
         url = _parsed(address)
         self.url = shown(url)
         self.is_postgresql = url.get_backend_name() == "postgresql"
+        self._file: Presence | None = None
         if self.is_postgresql:
             from newsletter.store.postgresql import postgresql_engine
 
             self.engine = postgresql_engine(url, wait_ms=BUSY_TIMEOUT_MS)
         else:
-            _make_folder(Path(url.database or "").parent)
+            self._file = Presence(Path(url.database or ""), make=make)
             self.engine = create_engine(url)
-            _speak_sqlite(self.engine)
+            _speak_sqlite(self.engine, self._file)
         # Threads of one process queue here in order; SQLite itself lets them collide and try again by chance.
         self._turn = Lock()
 
@@ -87,6 +92,8 @@ class Store:
 
     @contextmanager
     def _errors_for_people(self) -> Iterator[None]:
+        if self._file is not None:
+            self._file.check()
         try:
             yield
         except DBAPIError as error:
@@ -109,15 +116,14 @@ def _parsed(address: str) -> URL:
     return url
 
 
-def _make_folder(folder: Path) -> None:
-    """Readers' addresses and their mails lie in it: nobody else on the machine may look in."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"The folder {folder} for the database cannot be made: {error.strerror}.") from None
+def _speak_sqlite(engine: Engine, file: Presence) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _open(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> sqlite3.Connection:
+        # By its URI: opened so, a file that has just gone is not made anew.
+        address = f"{Path(arguments[0]).absolute().as_uri()}?mode=rw"
+        opened: sqlite3.Connection = sqlite3.connect(address, uri=True, **options)
+        return opened
 
-
-def _speak_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late for a lock
@@ -127,6 +133,7 @@ def _speak_sqlite(engine: Engine) -> None:
         for pragma in (*settings, f"busy_timeout={BUSY_TIMEOUT_MS}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        file.opened()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -32,7 +32,7 @@ def exclusive(store: Store, work: str) -> Iterator[bool]:
 
 @contextmanager
 def _exclusive_on_sqlite(store: Store, work: str) -> Iterator[bool]:
-    folder = Path(store.engine.url.database or "").parent / "locks"
+    folder = Path(store.engine.url.database or "").resolve().parent / "locks"
     path = folder / f"{work}.lock"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -70,7 +70,7 @@ class Slot:
     def value(self, fields: Mapping[str, str]) -> str:
         """This slot's text for a reader, escaped for its place. Raises BuildError when a link has no value."""
         field = FIELDS.get(self.name)
-        given = _CONTROLS.sub(" ", fields.get(self.name) or "").strip()
+        given = _plain(fields.get(self.name) or "")
         if not given and field is not None and field.kind == "url" and not self.fallback:
             raise BuildError(f"The merge field `{self.name}` has no value for this reader.")
         if not given:
@@ -105,6 +105,13 @@ class Compiled:
             parts.append(slot.value(fields))
             parts.append(literal)
         return "".join(parts)
+
+
+def _plain(value: str) -> str:
+    """A value without control characters, on one line. Most are so already, and only looked at."""
+    if value.isprintable() and "  " not in value:
+        return value.strip()
+    return _CONTROLS.sub(" ", value).strip()
 
 
 def compile(template: str, place: Place) -> Compiled:  # noqa: A001 - the word `re` uses for the same thing

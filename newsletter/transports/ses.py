@@ -6,7 +6,6 @@ templates) are repeated.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,10 +22,10 @@ from botocore.session import Session
 
 from newsletter.config import SesSettings
 from newsletter.errors import Refused
-from newsletter.transports import headers, ses_errors
+from newsletter.transports import ses_errors
 from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Tracking, Verdict
 from newsletter.transports.mime import CompiledMail, compiled_mail
-from newsletter.transports.ses_bulk import BulkTemplate, NamedValue, bulk_template
+from newsletter.transports.ses_bulk import BulkTemplate, addressed, bulk_template
 from newsletter.transports.ses_tracking import fit_to_measure, stated
 from newsletter.transports.ses_wire import SesWire
 
@@ -34,7 +33,6 @@ CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
 MAX_MESSAGE = 40_000_000
 _BATCH = {"raw": 10, "bulk": 50}
-_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -150,17 +148,16 @@ class SesTransport:
 
     def _raw_one(self, mail: Mail, compiled: CompiledMail, recipient: Recipient) -> Answer:
         try:
-            tags = self._tags(recipient)
-            message_id = f"<{recipient.tag}@{mail.from_address.rpartition('@')[2]}>"
+            address, tag = addressed(recipient)
+            message_id = f"<{tag}@{mail.from_address.rpartition('@')[2]}>"
             data = compiled.message(recipient, message_id=message_id, date=datetime.now(UTC))
         except Refused as error:
             return Answer(Verdict.REFUSED, reason=str(error))
         if len(data) > MAX_MESSAGE:
             return Answer(Verdict.REFUSED, reason=f"The message is {len(data):,} bytes; SES takes {MAX_MESSAGE:,}.")
         try:
-            sent = self._sending.send_raw(
-                mail.from_address, recipient.address, data, tags=tags, through=self._through(mail)
-            )
+            tags = [{"Name": "delivery", "Value": tag}]
+            sent = self._sending.send_raw(mail.from_address, address, data, tags=tags, through=self._through(mail))
         except (BotoCoreError, ClientError) as error:
             return ses_errors.of_exception(error)
         if not sent:
@@ -171,11 +168,11 @@ class SesTransport:
         if len(recipients) > self.batch_size:
             raise Refused(f"SES takes {self.batch_size} recipients in one call, not {len(recipients)}.")
         template = self._template(mail)
-        entries: list[dict[str, object]] = []
+        entries: list[str] = []
         answers: list[Answer | None] = []  # None: the reader is in the call
         for recipient in recipients:
             try:
-                entries.append(template.entry(recipient, self._tags(recipient)))
+                entries.append(template.entry(recipient))
                 answers.append(None)
             except Refused as error:
                 answers.append(Answer(Verdict.REFUSED, reason=str(error)))
@@ -190,26 +187,20 @@ class SesTransport:
             "FromEmailAddress": template.sender,
             "ReplyToAddresses": [template.reply_to] if template.reply_to else [],
             "DefaultContent": {"Template": content},
-            "BulkEmailEntries": entries,
             **self._through(mail),
         }
-        called = iter(self._bulk_call(request, len(entries)))
+        called = iter(self._bulk_call(request, entries))
         return [answer or next(called) for answer in answers]
 
-    def _bulk_call(self, request: Mapping[str, object], count: int) -> list[Answer]:
+    def _bulk_call(self, request: Mapping[str, object], entries: Sequence[str]) -> list[Answer]:
+        count = len(entries)
         try:
-            results = self._sending.send_bulk(request)
+            results = self._sending.send_bulk(request, entries)
         except (BotoCoreError, ClientError) as error:
             return [ses_errors.of_exception(error, recipients=count)] * count
         if not isinstance(results, list) or len(results) != count:
             return [Answer(Verdict.UNKNOWN, reason="The answer of SES could not be read.")] * count
         return [_entry_answer(result) for result in results]
-
-    def _tags(self, recipient: Recipient) -> list[NamedValue]:
-        if not _TAG.fullmatch(recipient.tag):
-            raise Refused(f"{recipient.tag[:80]!r} cannot be a tag: use letters, digits, - and _.")
-        headers.plain_address(recipient.address)
-        return [{"Name": "delivery", "Value": recipient.tag}]
 
     def _through(self, mail: Mail) -> dict[str, object]:
         """Which configuration set, and what may be measured, whatever the set, the address or the account says."""

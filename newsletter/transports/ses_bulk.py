@@ -3,6 +3,8 @@
 SES fills its templates without escaping and parses every `{{`, so nothing of ours is left to it: each form of a merge
 field (html, link, text, subject) is a variable of its own holding the finished text, and braces that stand in the copy
 go in as variables too. Every entry names every variable: a missing one would be a mail silently not sent.
+
+An entry is JSON that holds JSON: written out once per template, with places for a reader's values, escaped for both.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from json.encoder import encode_basestring, encode_basestring_ascii
 
 from newsletter.errors import BuildError, Refused
 from newsletter.transports import fields, headers
@@ -27,6 +30,13 @@ MAX_VALUE = 995
 # What Handlebars may read as its own: in a run of these, a pair of opening braces, and whatever touches a variable.
 _SYNTAX = re.compile(r"[\\{}]+")
 _PRINTABLE = re.compile(r"[ -~]{1,995}")
+_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+_ENTRY = (
+    '{{"Destination": {{"ToAddresses": ["%s"]}}, "ReplacementTags": [{{"Name": "delivery", "Value": "%s"}}], '
+    '"ReplacementHeaders": [{headers}], '
+    '"ReplacementEmailContent": {{"ReplacementTemplate": {{"ReplacementTemplateData": "{{{data}}}"}}}}}}'
+)
 
 NamedValue = dict[str, str]
 
@@ -108,22 +118,27 @@ class BulkTemplate:
             texts=texts,
         )
 
-    def entry(self, recipient: Recipient, tags: list[NamedValue]) -> dict[str, object]:
-        """One reader's entry of SendBulkEmail. Raises Refused, for this reader alone."""
+    def entry(self, recipient: Recipient) -> str:
+        """One reader's entry of SendBulkEmail, as JSON. Raises Refused, for this reader alone."""
+        address, tag = addressed(recipient)
         try:
-            values = {name: slot.value(recipient.fields) for name, slot in self.slots}
-            own = [_named(header.name, header.value.fill(recipient.fields)) for header in self.own]
+            own = [_once(_checked(header.name, header.value.fill(recipient.fields))) for header in self.own]
+            values = [_twice(slot.value(recipient.fields)) for _, slot in self.slots]
         except BuildError as error:
             raise Refused(str(error)) from None
-        data = json.dumps({**self.texts, **values}, ensure_ascii=False)
-        if len(data) > MAX_DATA:
-            raise Refused(f"The reader's merge fields are {len(data):,} characters long; SES takes {MAX_DATA:,}.")
-        return {
-            "Destination": {"ToAddresses": [headers.plain_address(recipient.address)]},
-            "ReplacementTags": tags,
-            "ReplacementHeaders": own,
-            "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": data}},
-        }
+        entry = self._entry % (address, tag, *own, *values)
+        if len(entry) > MAX_DATA:
+            _refuse_too_much(entry)
+        return entry
+
+    @cached_property
+    def _entry(self) -> str:
+        """An entry as `json.dumps` writes it, with a place for each of a reader's values."""
+        texts = [f"{encode_basestring(name)}: {encode_basestring(text)}" for name, text in self.texts.items()]
+        data = [_literal(text) for text in texts]
+        data += [_literal(f'{encode_basestring(name)}: "') + '%s\\"' for name, _ in self.slots]
+        own = [f'{{"Name": {encode_basestring_ascii(header.name)}, "Value": "%s"}}' for header in self.own]
+        return _ENTRY.format(headers=", ".join(own), data=", ".join(data))
 
 
 @lru_cache(maxsize=32)  # the variants of the sends under way, and service mail
@@ -132,8 +147,41 @@ def bulk_template(mail: Mail) -> BulkTemplate:
     return BulkTemplate.of(mail)
 
 
+def addressed(recipient: Recipient) -> tuple[str, str]:
+    """A reader's address and tag, both as SES takes them. Raises Refused."""
+    if not _TAG.fullmatch(recipient.tag):
+        raise Refused(f"{recipient.tag[:80]!r} cannot be a tag: use letters, digits, - and _.")
+    return headers.plain_address(recipient.address), recipient.tag
+
+
 def _named(name: str, value: str) -> NamedValue:
+    return {"Name": name, "Value": _checked(name, value)}
+
+
+def _checked(name: str, value: str) -> str:
     done = headers.field(name, value, fold=" ")
     if not _PRINTABLE.fullmatch(done) or len(name) + len(done) > MAX_VALUE + 1:
         raise Refused(f"The header {name} cannot go through SES in bulk: it must be 1 to {MAX_VALUE} characters.")
-    return {"Name": name, "Value": done}
+    return done
+
+
+def _once(value: str) -> str:
+    """A value as it stands inside a string of the request's JSON."""
+    return encode_basestring_ascii(value)[1:-1]
+
+
+def _twice(value: str) -> str:
+    """A value as it stands inside a string of the data's JSON, which is itself a string of the request's."""
+    return encode_basestring_ascii(encode_basestring(value)[1:-1])[1:-1]
+
+
+def _literal(data: str) -> str:
+    """A piece of the data's JSON, for the pattern of an entry."""
+    return _once(data).replace("%", "%%")
+
+
+def _refuse_too_much(entry: str) -> None:
+    content = json.loads(entry)["ReplacementEmailContent"]
+    length = len(content["ReplacementTemplate"]["ReplacementTemplateData"])
+    if length > MAX_DATA:
+        raise Refused(f"The reader's merge fields are {length:,} characters long; SES takes {MAX_DATA:,}.")

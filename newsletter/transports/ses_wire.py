@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import botocore
 import urllib3
@@ -68,11 +69,13 @@ class SesWire:
             "cert_reqs": "CERT_REQUIRED",
             "ca_certs": get_cert_path(session.get_config_variable("ca_bundle") or True),
         }
-        self._pool = (
-            urllib3.ProxyManager(self._proxy, proxy_headers=proxies.proxy_headers_for(self._proxy), **how)
-            if self._proxy
-            else urllib3.PoolManager(**how)
-        )
+        self._pool: urllib3.PoolManager | urllib3.HTTPConnectionPool
+        if self._proxy:
+            self._pool = urllib3.ProxyManager(self._proxy, proxy_headers=proxies.proxy_headers_for(self._proxy), **how)
+            self._start = self._url
+        else:  # the one pool there is, without looking for it by the address with every call
+            self._pool = urllib3.PoolManager(**how).connection_from_url(self._url)
+            self._start = urlsplit(self._url).path
 
     def send_raw(self, sender: str, address: str, data: bytes, *, tags: object, through: Mapping[str, object]) -> str:
         """SendEmail with a whole MIME message; its message id, "" when the answer names none."""
@@ -82,9 +85,12 @@ class SesWire:
         found = self._post(_SEND, body).get("MessageId")
         return found if isinstance(found, str) else ""
 
-    def send_bulk(self, request: Mapping[str, object]) -> object:
-        """SendBulkEmail; what it gives as BulkEmailEntryResults."""
-        return self._post(_SEND_BULK, json.dumps(request).encode()).get("BulkEmailEntryResults")
+    def send_bulk(self, request: Mapping[str, object], entries: Sequence[str] = ()) -> object:
+        """SendBulkEmail with these entries, each as JSON already; what it gives as BulkEmailEntryResults."""
+        body = json.dumps(request)
+        if entries:
+            body = f'{body[:-1]}, "BulkEmailEntries": [{", ".join(entries)}]}}'
+        return self._post(_SEND_BULK, body.encode()).get("BulkEmailEntryResults")
 
     def _post(self, path: str, body: bytes) -> dict[str, Any]:
         if self._credentials is None:
@@ -93,7 +99,7 @@ class SesWire:
         SigV4Auth(self._credentials.get_frozen_credentials(), SIGNING_NAME, self._region).add_auth(request)
         with self._as_botocore_says_it():
             headers = dict(request.headers.items())
-            response = self._pool.urlopen("POST", request.url, body=body, headers=headers, redirect=False)
+            response = self._pool.urlopen("POST", self._start + path, body=body, headers=headers, redirect=False)
         answer = _json(response.data)
         if response.status >= 300:
             raise _error(response.status, response.headers, answer)

@@ -10,19 +10,17 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
 from sqlalchemy import func, select
 
 from newsletter.config import Settings, Workspace
-from newsletter.errors import NewsletterError, Refused
+from newsletter.errors import Refused
 from newsletter.feedback.apply import Applied
 from newsletter.feedback.collect import Collector
 from newsletter.preflight.candidate import candidate
@@ -43,11 +41,12 @@ from newsletter.store.keys import KeyRing
 from newsletter.store.schema import upgrade
 from newsletter.store.tables import deliveries
 from newsletter.transports.ses import SesTransport
+from newsletter.work.listening import listening
 
 PERSON = "rehearsal"
 WAIVED = frozenset({"DATE"})
 _SET = "newsletter"  # the configuration set a simulator has
-_LOOK = 0.5  # seconds between two looks for events
+_LOOK = 0.5  # seconds between two looks whether the simulator is back
 _SOON = Patience(first_wait=0.1, longest_wait=2.0, clean_seconds=5.0)
 _MOST_PARKED = 50
 _AWAY_SECONDS = 300.0
@@ -163,8 +162,9 @@ class _Play:
         seconds["copying"] = clock() - begun
         self.say("Sending to the simulator")
         begun = clock()
-        with self._events_taken_back():
+        with listening(self._collector()) as heard:
             report = self._send(build)
+        self.applied += heard.applied
         seconds["sending"] = clock() - begun
         self.say("Taking back the events that are left")
         begun = clock()
@@ -205,27 +205,6 @@ class _Play:
             self.parked.append(send.reason or "")
             self.say(f"Parked: {send.reason}. The real send would wait until {send.resume_at:%H:%M} UTC and go on")
             time.sleep(_LOOK)
-
-    @contextmanager
-    def _events_taken_back(self) -> Iterator[None]:
-        """As the clock does beside a send."""
-        over, collector = Event(), self._collector()
-
-        def look() -> None:
-            while not over.wait(_LOOK):
-                try:
-                    self.applied += collector.collect(stop=over.is_set)
-                except NewsletterError:  # an outage, most likely: what is there stays there
-                    continue
-
-        thread = Thread(target=look, name="rehearsal events", daemon=True)
-        try:  # a signal may come at any moment, the thread's first included
-            thread.start()
-            yield
-        finally:
-            over.set()
-            if thread.ident is not None:
-                thread.join()
 
     def _settle(self) -> None:
         """Everything that is published, and what would come late at once; an outage that lasts until now is sat out."""

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from newsletter.audience.tidy import tidy
 from newsletter.config import Workspace
+from newsletter.editorial.results import Known, freeze_closed
 from newsletter.feedback import account_list
 from newsletter.feedback.collect import Collector
 from newsletter.sending.detached import Detached
@@ -21,6 +22,7 @@ from newsletter.sending.service.post import deliver
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.transports.mail import Transport
+from newsletter.work.settings import Standing
 
 EVENTS_WAIT = 5  # seconds an empty queue is listened to at a time: a clock that is told to stop waits no longer
 
@@ -39,7 +41,14 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.detached = Detached(self.store, self.workspace, self.ring, self.issues, self.now, self.stop)
+        self.polls: Known = {}
         self.collector = Collector(self.store, self.workspace.settings, self.ring, self.now)
+        self.standing = Standing(self.workspace)
+
+    def look_at_settings(self) -> None:
+        """What is due, and what goes on, is decided by the newsletters' settings of now."""
+        self.workspace = self.detached.workspace = self.standing.look()
+        self.collector.settings = self.workspace.settings
 
 
 @dataclass(frozen=True)
@@ -57,11 +66,12 @@ def _post(desk: Desk) -> str | None:
 
 
 def _late(desk: Desk) -> None:
-    continue_late(desk.store, desk.workspace, desk.ring, desk.issues, desk.now)
+    continue_late(desk.store, desk.workspace, desk.ring, desk.issues, desk.now, stop=desk.stop)
 
 
 def _sends(desk: Desk) -> str | None:
     """What is due begins, and what has begun goes on, in one ring: an issue leaves on its minute."""
+    desk.look_at_settings()
     begun = start_due(desk.store, desk.workspace, desk.issues, now=desk.now)
     problem = desk.detached.look()
     return "; ".join(filter(None, [*(found.held for found in begun), problem])) or None
@@ -77,6 +87,10 @@ def _account_list(desk: Desk) -> None:
         account_list.sync(desk.store, settings, desk.ring, now=now, stop=desk.stop.is_set)
 
 
+def _polls(desk: Desk) -> None:
+    freeze_closed(desk.store, desk.now(), known=desk.polls)
+
+
 def _tidy(desk: Desk) -> None:
     tidy(desk.store, desk.workspace.settings, desk.now())
 
@@ -87,5 +101,6 @@ RINGS = (
     Ring("sends", "sends", 2, _sends),
     Ring("events", "what comes back", 1, _events),
     Ring("account-list", "the suppression list of Amazon SES", 3600, _account_list),
+    Ring("polls", "polls that close", 60, _polls),
     Ring("tidy", "tidying up", 3600, _tidy),
 )

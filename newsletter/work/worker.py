@@ -27,11 +27,12 @@ from newsletter.sending.course import Course, course_of, follow
 from newsletter.sending.detached import Detached, park_away
 from newsletter.sending.interrupts import Stop, on_stop_signal
 from newsletter.sending.sends import Send, State, get
-from newsletter.sending.slices import QUEUE, TASK
+from newsletter.sending.slices import HEARTBEAT, QUEUE, TASK
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.postgresql import driver_arguments
 from newsletter.transports.mail import Transport
+from newsletter.work.settings import Standing
 
 MOST_AT_ONCE = 8  # each holds a connection to the database now and then
 LOOK_SECONDS = 10.0
@@ -91,7 +92,7 @@ class Worker:
                     concurrency=self.concurrency,
                     install_signal_handlers=False,
                     delete_jobs="always",
-                    update_heartbeat_interval=self.patience.lease_seconds / 6,  # silent for a lease, its jobs are gone
+                    update_heartbeat_interval=self.patience.silent_seconds * HEARTBEAT,
                 )
             )
             with self.stop.heard_by(lambda: _cancel(loop, served)):
@@ -142,7 +143,9 @@ class Worker:
         detached = Detached(
             self.store, self.workspace, self.ring, self.transport, self.now, self.stop, patience=self.patience
         )
+        standing = Standing(self.workspace)
         while not self.stop.is_set():
+            self.workspace = detached.workspace = standing.look()
             try:
                 problem = detached.look()
             except (NewsletterError, SQLAlchemyError) as error:

@@ -56,6 +56,12 @@ def test_every_problem_of_a_config_is_told_at_once(tmp_path: Path) -> None:
     assert [problem.place.line for problem in refused.value.problems] == [6, 10, 12]
 
 
+def test_a_folder_in_the_place_of_the_config_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").mkdir()
+    with pytest.raises(NotFound, match=r"config\.toml is a folder"):
+        open_workspace(tmp_path)
+
+
 def test_a_config_that_is_not_utf8_is_refused_at_its_line(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b'public_url = "https://a.example"\nx = "\xff"\n')
     with pytest.raises(InputError, match=r"config\.toml:2: is not UTF-8 text"):

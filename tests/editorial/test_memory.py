@@ -198,8 +198,8 @@ def test_previously_lists_what_readers_were_told_and_no_more(
     told = [(each.story.meta.title, each.issue, each.day) for each in resolved.blocks[-1].thread]
     assert told == [("First", "2024-10-06", date(2024, 10, 6)), ("Second", "2024-10-07", date(2024, 10, 8))]
     assert resolved.facts["previously"] == [
-        {"story": "2024-10-06/lead", "issue": "2024-10-06", "day": "2024-10-06"},
-        {"story": "2024-10-07/lead", "issue": "2024-10-07", "day": "2024-10-08"},
+        {"story": "2024-10-06/lead", "title": "First", "issue": "2024-10-06", "day": "2024-10-06"},
+        {"story": "2024-10-07/lead", "title": "Second", "issue": "2024-10-07", "day": "2024-10-08"},
     ]
     assert "issues/2024-10-06/lead.md" in resolved.sources
 
@@ -214,8 +214,8 @@ def test_where_a_thread_begins_the_block_is_left_out(app: App, day: Callable[...
 
 @pytest.fixture
 def samples(app: App) -> App:
-    for folder in shipped("issues").glob("2024-*"):
-        (app.workspace.issues / folder.name).mkdir()
+    for folder in (*shipped("issues").glob("2024-*"), shipped("issues") / "_shared"):
+        (app.workspace.issues / folder.name).mkdir(exist_ok=True)
         for file in folder.iterdir():
             (app.workspace.issues / folder.name / file.name).write_bytes(file.read_bytes())
     return app

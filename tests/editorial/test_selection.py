@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 import pytest
 from newsroom import Newsroom
 
 from newsletter.app import App
+from newsletter.config import NewsletterSettings, RhythmSettings
+from newsletter.editorial.embargo import earliest
+from newsletter.editorial.overview import outline
 from newsletter.editorial.resolve import resolve
 from newsletter.errors import InputError
 
@@ -153,4 +156,133 @@ def test_what_was_chosen_is_frozen_into_the_facts(app: App, library: Newsroom) -
     assert facts["blocks"] == [
         {"type": "intro", "stories": []},
         {"type": "stories", "stories": ["2024-10-09/a", "2024-10-08/a"]},
+    ]
+
+
+# -- words, authors, days, order, embargoes ----------------------------------------------------------------------------
+
+
+def test_text_wants_every_word_wherever_it_stands_in_the_story(
+    chosen: Callable[..., list[str]], library: Newsroom
+) -> None:
+    library.story("2024-10-08/walls", 'title = "Walls"\ntags = ["border"]', body="Concrete, two metres high.")
+    library.story("2024-10-09/rails", 'title = "Rails"', body="A border of concrete.")
+    assert chosen('text = "concrete border"') == ["2024-10-09/rails", "2024-10-08/walls"]
+    assert chosen('text = "WALL concret*"') == ["2024-10-08/walls"]
+    assert chosen('text = "concrete", tags = ["border"]') == ["2024-10-08/walls"]
+    assert chosen('text = "steel"') == []
+
+
+def test_by_relevance_a_headline_weighs_more_than_the_copy_and_the_newest_of_equals_comes_first(
+    chosen: Callable[..., list[str]], library: Newsroom
+) -> None:
+    library.story("2024-10-07/title", 'title = "A tunnel"', body="Deep.")
+    library.story("2024-10-08/often", body="A tunnel, a tunnel and a tunnel.")
+    for day in ("2024-10-08", "2024-10-09"):
+        library.story(f"{day}/once", body="A tunnel.")
+    assert chosen('text = "tunnel", sort = "relevance"') == [
+        "2024-10-07/title",
+        "2024-10-08/often",
+        "2024-10-09/once",
+        "2024-10-08/once",
+    ]
+
+
+def test_an_author_is_any_of_those_in_the_byline(chosen: Callable[..., list[str]], library: Newsroom) -> None:
+    library.story("2024-10-08/both", 'byline = "By Ada Byron and Grace Hopper"')
+    library.story("2024-10-09/one", 'byline = "Ada Byron"')
+    assert chosen('author = "ada byron"') == ["2024-10-09/one", "2024-10-08/both"]
+    assert chosen('author = "Grace Hopper"') == ["2024-10-08/both"]
+    assert chosen('author = "Grace"') == []
+
+
+def test_until_ends_the_window_as_since_begins_it(chosen: Callable[..., list[str]]) -> None:
+    assert chosen('tags = ["watching"], since = "2d", until = "1d"') == [
+        "2024-10-09/a",
+        "2024-10-09/b",
+        "2024-10-08/a",
+        "2024-10-08/b",
+        "_inbox/dated",
+    ]
+
+
+def test_a_query_may_be_sorted_otherwise(chosen: Callable[..., list[str]]) -> None:
+    oldest = chosen('tags = ["watching"], sort = "oldest", limit = 3')
+    assert oldest == ["2024-10-07/a", "2024-10-07/b", "weekly-7/w"]
+    assert chosen('tags = ["watching"], sort = "title", limit = 2') == ["2024-10-07/a", "2024-10-07/b"]
+
+
+def test_not_sent_within_lets_a_story_come_back_after_a_while(
+    chosen: Callable[..., list[str]], send_row: Callable[..., None]
+) -> None:
+    send_row("2024-10-07", handed_over=datetime(2024, 10, 7, 11, tzinfo=UTC), stories=["2024-10-07/a"])
+    send_row("2024-10-09", handed_over=datetime(2024, 10, 9, 11, tzinfo=UTC), stories=["2024-10-09/a"])
+    query = 'tags = ["watching", "asia"], limit = 9'
+    assert chosen(f'{query}, not_sent_within = "2d"') == ["2024-10-08/a", "2024-10-07/a"]
+    assert chosen(f'{query}, not_sent_within = "3d"') == ["2024-10-08/a"]
+
+
+def test_fewer_than_the_minimum_is_an_error_that_says_what_was_passed_over(
+    chosen: Callable[..., list[str]], library: Newsroom, send_row: Callable[..., None]
+) -> None:
+    send_row("2024-10-09", handed_over=datetime(2024, 10, 9, 11, tzinfo=UTC), stories=["2024-10-09/a"])
+    library.story("2024-10-08/a", 'tags = ["asia"]\nembargo = "2024-10-11T06:00"')
+    with pytest.raises(InputError) as refused:
+        chosen('tags = ["asia"], unsent = true, minimum = 2')
+    assert "issue.toml:8: the query finds 1 of the 2 stories it must find." in str(refused.value)
+    assert "Passed over: 1 under embargo, 1 went out before." in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ('sort = "relevance"', "needs `text`"),
+        ('text = "—"', "a `text` without words"),
+        ("minimum = 6", "at least 6 stories and at most 5"),
+        ('since = "1d", until = "2d"', "ends 2d ago, before it begins 1d ago"),
+        ('sort = "newst"', "`select.sort` cannot be"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_refused(chosen: Callable[..., list[str]], query: str, said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        chosen(query)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("until", "free"),
+    [("2024-10-10T00:00", True), ("2024-10-10T06:00", False), ("2024-10-10T00:01-04:00", False), ("2024-10-09", None)],
+)
+def test_a_query_never_chooses_what_is_under_embargo_when_its_day_begins(
+    chosen: Callable[..., list[str]], library: Newsroom, until: str, free: bool | None
+) -> None:
+    library.story("2024-10-09/held", f'tags = ["held"]\nembargo = "{until}"')
+    if free is None:
+        with pytest.raises(InputError, match="is no time of a day"):
+            chosen('tags = ["held"]')
+    else:
+        assert chosen('tags = ["held"]') == (["2024-10-09/held"] if free else [])
+
+
+def test_by_its_rhythm_an_issue_goes_out_at_its_hour(app: App) -> None:
+    settings = app.workspace.settings.newsletters["daily"]
+    day = date(2024, 10, 10)
+
+    def of(**rhythm: object) -> NewsletterSettings:
+        return settings.model_copy(update={"rhythm": RhythmSettings(at=time(6, 30), **rhythm)})  # type: ignore[arg-type]
+
+    assert earliest(settings, day) == datetime(2024, 10, 10, 4, tzinfo=UTC)
+    assert earliest(of(), day) == datetime(2024, 10, 10, 10, 30, tzinfo=UTC)
+    assert earliest(of(zone="Europe/Berlin"), day) == datetime(2024, 10, 10, 4, 30, tzinfo=UTC)
+    assert earliest(of(done_by=True), day) == datetime(2024, 10, 10, 4, tzinfo=UTC)
+
+
+def test_the_outline_says_what_each_query_chose_and_passed_over(app: App, library: Newsroom) -> None:
+    lead = '[[blocks]]\ntype = "lead"\nstory = "own"\n'
+    query = '[[blocks]]\ntype = "stories"\nselect = { tags = ["watching"], since = "0d" }\n'
+    library.issue("2024-10-10", lead + query)
+    rows = outline(resolve(app.workspace, app.store, "2024-10-10"))
+    assert [(row["type"], row["stories"], row["shown"], row["left_out"]) for row in rows] == [
+        ("lead", ["2024-10-10/own"], True, {}),
+        ("stories", [], False, {"in this issue already": 1, "without a date": 1}),
     ]

@@ -105,6 +105,20 @@ def test_before_the_first_hand_over_there_is_nothing_to_time(app: App) -> None:
     assert (went["started"], went["seconds_to_50"], went["per_second"]) == (None, None, None)
 
 
+def test_of_each_provider_everybody_handed_over_is_in_one_column(app: App) -> None:
+    add_send(app, readers=range(1, 11))
+    outcomes = ("delivered", "delayed", "bounced", "bounced", "complained", "rejected", "none")
+    for reader, outcome in enumerate(outcomes, 1):
+        detail = "Transient/MailboxFull 4.2.2" if reader == 4 else None
+        set_delivery(app, reader, outcome=outcome, outcome_detail=detail)
+    for reader, state in ((8, "uncertain"), (9, "refused"), (10, "in_flight")):
+        set_delivery(app, reader, state=state)
+    [row] = shown(app)["providers"]
+    became = {name: number for name, number in row.items() if name not in {"provider", "readers", "accepted"}}
+    assert row["readers"] == sum(became.values()) == 10
+    assert (row["doubtful"], row["refused"]) == (2, 1)
+
+
 def test_providers_are_told_by_name_and_small_domains_together(app: App) -> None:
     number = MOST_PROVIDERS + 6
     add_send(app, readers=range(1, number + 1))

@@ -25,6 +25,15 @@ MENDED = [
     (Kind.BOILERPLATE, "Text.\n**Advertisement**\nMore.", "Text.\n\nMore."),
     (Kind.TRACKERS, "[a](https://x.example/?id=3&utm_source=t)", "[a](https://x.example/?id=3)"),
     (Kind.PARAGRAPHS, "One ended.\nTwo began.", "One ended.\n\nTwo began."),
+    (Kind.INVISIBLE, "left\u200e to\u202e right", "left to right"),
+    (Kind.SPACES, "one line\u2028another", "one line another"),
+    (Kind.PARAGRAPHS, "One ended.\u2029Two began.", "One ended.\n\nTwo began."),
+    (Kind.DASHES, "walls -- and more--walls", "walls – and more—walls"),
+    (Kind.DASHES, "And then ... nothing", "And then … nothing"),
+    (Kind.TABLES, "Year\tWalls\n2023\t4", "| Year | Walls |\n| --- | --- |\n| 2023 | 4 |"),
+    (Kind.TABLES, "So:\nA\tB\n1\t2\nIt is.", "So:\n\n| A | B |\n| --- | --- |\n| 1 | 2 |\n\nIt is."),
+    (Kind.BOILERPLATE, "Text.\nLire la suite\nMehr.", "Text.\n\nMehr."),
+    (Kind.TRACKERS, "https://x.example/a/amp/", "https://x.example/a"),
 ]
 
 LEFT_ALONE = [
@@ -39,6 +48,10 @@ LEFT_ALONE = [
     "- One ended.\n- Two began.",
     "Text broken at a\nfixed width. It goes on for\nsome lines and it ends.\nWhat is here is one\nparagraph only.",
     "He asked to read more about it.",
+    "שלום\u200f עולם",
+    "A `--flag` and a\n\n---\n\nrule, to ten....",
+    "| A | B |\n| -- | -- |\n| 1 | 2 |",
+    "Reuters asked (and the AFP as well) for pictures. The photo shows it.",
 ]
 
 
@@ -65,7 +78,9 @@ def test_one_line_of_a_kind_can_be_refused() -> None:
     assert repair(text, refuse={"sentences:1"}).text == "The walls.Von spoke\nand rose. Then fell"
 
 
-@pytest.mark.parametrize("token", ["{{ subpage.title }}", "*|FNAME|*", "%%name%%", "${name}", "[[name]]", "<%= x %>"])
+@pytest.mark.parametrize(
+    "token", ["{{ subpage.title }}", "*|FNAME|*", "%%name%%", "${name}", "[[name]]", "<%= x %>", "{{ half"]
+)
 def test_a_token_nobody_filled_in_is_reported_and_stays(token: str) -> None:
     done = repair(f"Dear {token}, hello")
     assert (done.text, [(r.kind, r.after) for r in done.repairs]) == (f"Dear {token}, hello", [(Kind.TOKENS, None)])
@@ -74,6 +89,22 @@ def test_a_token_nobody_filled_in_is_reported_and_stays(token: str) -> None:
 def test_a_broken_encoding_is_reported_and_not_guessed_at() -> None:
     done = repair("It wasnâ€™t")
     assert (done.text, done.repairs[0].kind, done.repairs[0].after) == ("It wasnâ€™t", Kind.ENCODING, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Kind.WALLS, "word " * 130),
+        (Kind.CREDITS, "Photo: Jane Doe"),
+        (Kind.CREDITS, "Soldiers march in October. Kim Hong-ji/REUTERS"),
+        (Kind.HOSTS, "[a](https://exаmple.com/x)"),
+        (Kind.HOSTS, "https://xn--exmple-cua.example/"),
+    ],
+)
+def test_what_only_a_person_can_judge_is_reported_and_stays(kind: Kind, text: str) -> None:
+    done = repair(text)
+    assert done.text == text
+    assert [(found.kind, found.after) for found in done.repairs] == [(kind, None)]
 
 
 def test_each_repair_says_its_line_of_the_text_as_it_came() -> None:
@@ -108,6 +139,10 @@ def test_repairing_again_changes_nothing_and_nothing_changes_without_a_repair(te
         ("https://x.example/?q=a%20b&page=2", "https://x.example/?q=a%20b&page=2"),
         ("https://x.example/unsub?token=t&utm_source=a", "https://x.example/unsub?token=t&utm_source=a"),
         ("https://[::1", "https://[::1"),
+        ("https://www.google.com/amp/s/y.example/b?c=1", "https://y.example/b?c=1"),
+        ("https://y-example.cdn.ampproject.org/c/s/y.example/b", "https://y.example/b"),
+        ("https://x.example/story/amp", "https://x.example/story"),
+        ("https://x.example/amp", "https://x.example/amp"),
     ],
 )
 def test_a_tracker_goes_and_the_page_stays(url: str, bare: str) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,6 +16,7 @@ from newsletter.sending.order import Order, fulfil
 from newsletter.sending.service.post import deliver
 from newsletter.web.public.site import create_site
 
+NOW = datetime(2024, 10, 10, 10, 30, tzinfo=UTC)
 STORY = '+++\ntitle = "Walls at home"\n+++\n\nThe walls went up.\n'
 ISSUE = """\
 newsletter = "daily"
@@ -30,6 +34,13 @@ id = "walls"
 question = "Should walls go up?"
 options = ["Yes", "No"]
 """
+
+
+@pytest.fixture
+def app(app: App) -> App:
+    """Half a minute passes between one look at the clock and the next, as for people."""
+    moments = count()
+    return replace(app, now=lambda: NOW + next(moments) * timedelta(seconds=30))
 
 
 @pytest.fixture

@@ -137,7 +137,12 @@ def a_resolved_issue(story: str = STORY, issue: str = ISSUE) -> ResolvedIssue:
         for index, block in enumerate(definition.blocks)
     )
     return ResolvedIssue(
-        "2024-10-10", definition, document, blocks, {document.name: issue.encode(), path: story.encode()}
+        "2024-10-10",
+        definition,
+        document,
+        blocks,
+        {document.name: issue.encode(), path: story.encode()},
+        stories=(lead,),
     )
 
 

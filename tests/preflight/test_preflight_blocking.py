@@ -164,22 +164,27 @@ def test_a_broken_thing_is_no_other_rules_business(rule: str) -> None:
 
 
 def test_every_rule_that_can_block_is_tried_here() -> None:
-    tried = {rule for rule, *_ in BLOCKING} | {"SOURCE", "SENSITIVE"}
+    tried = {rule for rule, *_ in BLOCKING} | {"SOURCE", "EMBARGO", "SPONSOR", "POLL-OPEN"}
     assert tried == {rule.id for rule in RULES.values() if rule.worst is Severity.ERROR}
 
 
-def test_a_story_under_embargo_holds_the_issue_until_its_hour() -> None:
-    def under(until: str, hour: int = 10) -> list[Finding]:
-        story = STORY.replace("title =", f'embargo_until = "{until}"\ntitle =')
-        return findings(None, a_resolved_issue(story), now=datetime(2024, 10, 10, hour, 30, tzinfo=UTC))
+def under(until: str, **known: object) -> list[Finding]:
+    story = STORY.replace("title =", f'embargo = "{until}"\ntitle =')
+    return findings(None, a_resolved_issue(story), **known)
 
-    [finding] = under("2024-10-10T12:00")  # New York: 16:00 UTC
-    assert (finding.rule, finding.severity, str(finding.place)) == ("SENSITIVE", Severity.ERROR, f"{STORY_FILE}:2")
-    assert "2024-10-10 12:00 EDT" in finding.message
-    assert under("2024-10-10T12:00", hour=17) == []
-    assert under("2024-10-10T09:00Z") == []
-    assert errors(under("2024-10-10T10:31+00:00")) == {"SENSITIVE"}
-    assert errors(under("next week")) == {"SENSITIVE"}
+
+def test_a_story_under_embargo_holds_the_issue_until_its_hour() -> None:
+    [finding] = under("2024-10-10T12:00", leaves=datetime(2024, 10, 10, 15, 59, tzinfo=UTC))  # New York: 16:00 UTC
+    assert (finding.rule, finding.severity, str(finding.place)) == ("EMBARGO", Severity.ERROR, f"{STORY_FILE}:2")
+    assert "2024-10-10 12:00 EDT; the issue goes out at 2024-10-10 11:59 EDT" in finding.message
+    assert under("2024-10-10T12:00", leaves=datetime(2024, 10, 10, 16, 0, tzinfo=UTC)) == []
+    assert errors(under("2024-10-10T10:31+00:00", leaves=datetime(2024, 10, 10, 10, 30, tzinfo=UTC))) == {"EMBARGO"}
+
+
+def test_where_only_its_day_is_known_an_embargo_of_that_day_warns_and_a_later_one_blocks() -> None:
+    assert under("2024-10-10T06:30") == []  # it is past: the check is made at 06:30 in New York
+    assert [finding.severity for finding in under("2024-10-10T23:59")] == [Severity.WARNING]
+    assert errors(under("2024-10-11T00:00")) == {"EMBARGO"}
 
 
 def test_the_day_is_that_of_the_newsletters_zone() -> None:

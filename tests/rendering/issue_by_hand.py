@@ -33,6 +33,7 @@ Its *first* paragraph.
 
 Its second, with a [link](https://example.org/second).
 """
+HOUSE = '[[blocks]]\ntype = "intro"\ntitle = "Of the house"\nbody = "Words that many issues have."\n'
 ASKED = FollowUp(
     question_id="nk-troops",
     question="Are they really there?",
@@ -57,6 +58,8 @@ def make_issue(
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (stories or {}).items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    (root / "issues" / "_shared").mkdir(exist_ok=True)
+    (root / "issues" / "_shared" / "house.toml").write_text(HOUSE, encoding="utf-8")
     (folder / "issue.toml").write_text(head + blocks, encoding="utf-8")
     return resolve_by_hand(root, ISSUE, asked=asked)
 
@@ -65,7 +68,7 @@ def resolve_by_hand(root: Path, issue: str, *, asked: FollowUp = ASKED) -> Resol
     library = Library(root / "issues")
     definition, document = library.definition(issue)
     name, source = library.definition_source(issue)
-    sources = {name: source}
+    sources = {name: source, **library.shared_sources(issue)}
     blocks = []
     for index, block in enumerate(definition.blocks):
         stories = tuple(library.story(library.full_id(found, issue)) for found in _named(block))

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from newsletter.config import open_workspace, shipped
+from newsletter.editorial.include import SHARED
 from newsletter.editorial.resolve import resolve
 from newsletter.editorial.resolved import ResolvedIssue
 from newsletter.rendering.build import Build
@@ -22,7 +23,7 @@ ISSUES = ("2024-10-08", "2024-10-09", "2024-10-10")
 
 def furnish(root: Path) -> None:
     """Put the sample issues into a workspace."""
-    for issue in ISSUES:
+    for issue in (*ISSUES, SHARED):
         shutil.copytree(shipped("issues") / issue, root / "issues" / issue)
 
 

@@ -38,7 +38,9 @@ def test_a_sample_issue_is_complete_and_light(newsroom: Path, issue: str) -> Non
 
 def test_together_the_sample_issues_show_every_block_but_have_nothing_to_correct(newsroom: Path) -> None:
     used = {block.block.type for issue in ISSUES for block in resolve_sample(newsroom, issue).blocks}
-    assert used == set(BLOCKS) - {"correction"}
+    included = {issue for issue in ISSUES if any("_shared" in file for file in resolve_sample(newsroom, issue).sources)}
+    assert included == {"2024-10-10"}
+    assert used == set(BLOCKS) - {"correction", "include"}
 
 
 def test_the_issue_of_10_october_reads_like_a_daily(newsroom: Path) -> None:

@@ -72,7 +72,8 @@ def test_dates_come_from_our_own_table_and_are_iso_where_we_have_none() -> None:
     day = date(2024, 10, 10)
     assert long_date(day, "en") == "Thursday, October 10, 2024"
     assert long_date(day, "en-GB") == "Thursday, October 10, 2024"
-    assert long_date(day, "de") == "2024-10-10"
+    assert long_date(day, "de") == "Donnerstag, 10. Oktober 2024"
+    assert long_date(day, "eo") == "2024-10-10"
     assert short_date(date(2024, 10, 9), "en", beside=day) == "October 9"
     assert short_date(date(2023, 1, 31), "en", beside=day) == "January 31, 2023"
 
@@ -81,6 +82,8 @@ def test_a_quotation_loses_only_the_one_pair_of_quotes_around_it(workspace: Path
     quote = '[[blocks]]\ntype = "quote"\nspeaker = "A"\ntext = \'{}\'\n'
     assert "“We shall see.”" in build(workspace, quote.format('"We shall see."')).text
     assert "“He said “no””" in build(workspace, quote.format('He said "no"')).text
+    for marked in ("„We shall see.“", "« We shall see. »"):
+        assert "“We shall see.”" in build(workspace, quote.format(marked)).text
 
 
 def test_an_expert_without_a_headline_is_named_once(workspace: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,14 @@ def test_one_persons_send_counts_as_her_yes_and_goes_out_with_the_second_persons
     assert done.report.account.accepted == 5
     with newsroom.app.store.read() as connection:
         assert approved_by(connection, done.report.send.build) == ["ann", "ben"]
+
+
+def test_who_approves_again_by_another_spelling_is_listed_once(newsroom: Newsroom) -> None:
+    for person in ("ann", "ben", "Ann"):
+        approval = signed(newsroom, person).approval
+        newsroom.at += timedelta(minutes=1)
+    assert approval is not None
+    assert approval.people == ("ann", "ben")
 
 
 def test_the_same_person_by_another_spelling_is_no_second_person(newsroom: Newsroom) -> None:

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from newsletter.config import RhythmSettings
-from newsletter.errors import InputError
 from newsletter.sending.instants import Change, change_at, has_day, instant, shown
 from newsletter.sending.rhythm import Rhythm, clock_change_near
 
@@ -117,14 +117,19 @@ def test_it_rests_on_weekends_holidays_and_days_that_are_skipped() -> None:
 
 
 def test_holidays_of_a_place_nobody_knows_are_an_error_with_a_remedy() -> None:
-    with pytest.raises(InputError, match=r"config\.toml: .*`XX`.*DE-BY"):
-        rhythm(holidays="XX").rests(date(2024, 10, 10))
+    with pytest.raises(ValidationError, match=r"`XX`.*DE-BY"):
+        rhythm(holidays="XX")
     assert rhythm(BERLIN, holidays="DE-BY").rests(date(2024, 5, 30))
     assert rhythm(BERLIN, holidays="DE-BE").rests(date(2024, 5, 30)) is None
 
 
-def test_a_rhythm_without_days_has_no_next_time() -> None:
-    assert list(rhythm(days=()).after(_FIRST)) == []
+def test_a_rhythm_that_is_skipped_for_good_has_no_next_time() -> None:
+    assert list(rhythm(skips=frozenset(_FIRST.date() + n * DAY for n in range(500))).after(_FIRST)) == []
+
+
+def test_a_rhythm_has_at_least_one_day() -> None:
+    with pytest.raises(ValidationError, match="days"):
+        rhythm(days=())
 
 
 def test_what_happens_to_it_on_the_night_is_said() -> None:

@@ -33,6 +33,7 @@ from sqlalchemy import update
 from newsletter.app import App, make_workspace, open_app
 from newsletter.audience.mail_owed import MailKind
 from newsletter.sending import control
+from newsletter.sending.interrupts import Stop
 from newsletter.sending.late import LATE, continue_late, join_latest
 from newsletter.sending.sends import Send, State
 from newsletter.store.tables import sends
@@ -173,6 +174,24 @@ def test_who_leaves_again_before_it_goes_out_is_left_out(newsroom: App) -> None:
     go_on(newsroom, transport)
     assert account_of(newsroom, send).excluded_by == {"unsubscribed": 1}
     assert reread(newsroom, send).state is State.DONE
+
+
+def test_a_clock_told_to_stop_finishes_what_is_in_flight_and_leaves_the_rest_for_the_next(
+    newsroom: App,
+) -> None:
+    transport = Memory(batch_size=1, connections=1)
+    send = sent(newsroom, transport)
+    late = add_readers(newsroom, 6, first=READERS + 1)
+    for reader in late:
+        join(newsroom, reader, transport)
+    stop, calls = Stop(), len(transport.calls)
+    transport.before_call = stop.set
+    continue_late(newsroom.store, newsroom.workspace, newsroom.keys, transport, newsroom.now, stop=stop)
+    assert 1 <= len(transport.calls) - calls < len(late)
+    assert (reread(newsroom, send).state, account_of(newsroom, send).in_flight) == (State.SENDING, 0)
+    transport.before_call = lambda: None
+    assert go_on(newsroom, transport) == [send.id]
+    assert {transport.mailed[reader] for reader in late} == {1}
 
 
 ACTIONS = st.one_of(

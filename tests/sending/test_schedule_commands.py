@@ -65,6 +65,31 @@ def test_an_issue_is_scheduled_listed_and_taken_back(typed: Typist) -> None:
     assert [one["state"] for one in typed.json("schedules", "list", "--all")["schedules"]] == ["cancelled"]
 
 
+def test_of_an_issues_schedules_each_reason_says_which_it_is_about(typed: Typist) -> None:
+    for hour in ("06:50", "07:10"):
+        typed("schedule", typed.issue, "--at", hour, "--as", "ann")
+    typed("schedules", "cancel", typed.issue, "--as", "ben")
+    said = " ".join(typed("schedules", "list", "--all").output.split())
+    assert f"{typed.issue}, set for {typed.issue} 06:50 America/New_York: cancelled: replaced by ann" in said
+    assert f"{typed.issue}, set for {typed.issue} 07:10 America/New_York: cancelled: cancelled by ben" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--late-minutes", "999999999999"), "10,080"),
+        (("--at", "9999-12-31 23:59"), "is no time"),
+        (("--at", "0001-01-01 00:00"), "0001-01-01 00:00 America/New_York has passed"),
+    ],
+)
+@pytest.mark.sqlite
+def test_an_hour_nobody_can_mean_is_refused_in_words(typed: Typist, options: tuple[str, str], says: str) -> None:
+    done = typed("schedule", typed.issue, "--at", "06:50", *options)
+    assert done.exit_code in {1, 2}
+    assert says in f"{done.exception} {done.output}"
+    assert isinstance(done.exception, NewsletterError | SystemExit)
+
+
 def test_the_next_five_of_a_rhythm_in_local_time_and_utc(typed: Typist) -> None:
     found = typed.json("schedules", "next")
     assert found["rhythm"] == "weekdays 06:30 America/New_York, not on holidays in US"

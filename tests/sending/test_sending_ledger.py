@@ -280,19 +280,6 @@ def test_a_free_pace_makes_nobody_wait_and_a_busy_one_does(app: App) -> None:
         assert pace.reserve(connection, "ses:test", 1).at >= second.until
 
 
-def test_the_rate_falls_by_three_tenths_and_rises_slowly_within_its_bounds(app: App) -> None:
-    with app.store.write() as connection:
-        pace.open_pace(connection, "ses:test", 100.0)
-        assert pace.slower(connection, "ses:test") == pytest.approx(70.0)
-        assert pace.faster(connection, "ses:test", 100.0) == pytest.approx(75.0)
-        for _ in range(30):
-            pace.slower(connection, "ses:test")
-        assert pace.rate_of(connection, "ses:test") == 1.0
-        for _ in range(30):
-            pace.faster(connection, "ses:test", 100.0)
-        assert pace.rate_of(connection, "ses:test") == 100.0
-
-
 # -- owners -----------------------------------------------------------------------------------------------------------
 
 HOLD = """

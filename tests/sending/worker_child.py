@@ -13,7 +13,8 @@ from newsletter.work.worker import Worker
 
 def main() -> None:
     app = open_app(Path(sys.argv[1]))
-    patience = Patience(first_wait=0.05, longest_wait=0.2, lease_seconds=float(sys.argv[2]))
+    lease = float(sys.argv[2])
+    patience = Patience(first_wait=0.05, longest_wait=0.2, lease_seconds=lease, silent_seconds=lease)
     logging.basicConfig(level=logging.WARNING, format="worker: %(levelname)s %(name)s %(message)s")
     Worker(app.store, app.workspace, app.keys, app.transport(), app.now, patience=patience, look_seconds=0.3).run()
 

@@ -448,7 +448,7 @@ def test_different_copy_under_one_key_is_another_template(mail: Mail) -> None:
 
 def test_every_variable_of_a_template_is_in_its_default_data_and_in_every_entry(mail: Mail, reader: Reader) -> None:
     template = BulkTemplate.of(mail)
-    entry: Any = template.entry(reader(), [])
+    entry = json.loads(template.entry(reader()))
     data = json.loads(entry["ReplacementEmailContent"]["ReplacementTemplate"]["ReplacementTemplateData"])
     assert set(data) == set(json.loads(template.default_data))
     assert {name for name in data if name.startswith("literal_")}

@@ -17,6 +17,9 @@ from newsletter.web.public.site import create_site
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+# A browser without a window says so, and its votes are not counted: these tests are about people.
+PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+
 
 @pytest.fixture
 def reader(app: App) -> Reader:
@@ -67,6 +70,7 @@ def browser_page(browser: Browser) -> Iterator[OpenPage]:
 
     def open_page(url: str, *, width: int = 375, scheme: str = "light", javascript: bool = True) -> Page:
         context = browser.new_context(
+            user_agent=PERSON,
             viewport={"width": width, "height": 800},
             color_scheme=scheme,  # type: ignore[arg-type]
             java_script_enabled=javascript,

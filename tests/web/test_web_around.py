@@ -100,6 +100,7 @@ def test_a_poll_says_how_readers_vote_and_once_it_is_closed_how_they_did(newsroo
     assert "This poll is closed." in said(closed)
     assert "1 vote Answer Share Votes Yes 0% 0 No 100% 1 Not for long 0% 0" in said(closed)
     assert closed.index("Not for long") < closed.index("This poll is closed") < closed.index("You can vote")
+    assert "#poll" not in closed
 
 
 def test_the_mail_stands_on_its_page_byte_for_byte_and_belongs_to_no_reader(newsroom: Newsroom) -> None:

@@ -204,6 +204,16 @@ def test_newsletters_are_turned_off_and_on_by_one_save(room: Room) -> None:
     assert reason_left_out(room.app, room.reader) is None
 
 
+def test_leaving_on_the_page_names_the_send_whose_mail_held_the_link(room: Room) -> None:
+    form = {"act": "newsletters", "was-daily": "on", "was-weekly": "off"}
+    for address, named in ((room.footer, "preferences page, send abcdefg2"), (room.private, "preferences page")):
+        room.site.post(address, data=form)
+        with room.app.store.read() as connection:
+            said = histories(connection, "daily", [room.reader.id])[room.reader.id]
+        assert [entry.source for entry in said if entry.event == "withdrawn"][-1] == named
+        room.site.post(room.private, data={**room.form("newsletters"), **room.box("on-daily", room.private)})
+
+
 def test_behind_the_footers_link_a_newsletter_is_turned_off_at_once_but_on_only_by_a_mail(room: Room) -> None:
     form = {"act": "newsletters", "was-daily": "on", "was-weekly": "off"}
     answer = room.site.post(room.footer, data={**form, **room.box("on-weekly")})

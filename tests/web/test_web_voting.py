@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -269,7 +270,7 @@ def test_a_newsletter_given_up_since_still_counts_and_shows_its_votes(
     newsroom: Newsroom, sent: Send, readers: list[int], workspace: Path
 ) -> None:
     app = reopen(workspace, ("newsletters.daily", "newsletters.weekly"))
-    site = TestClient(create_site(app))
+    site = TestClient(create_site(replace(app, now=newsroom.clock)))
     answer = site.post(newsroom.vote_link(sent, readers[0]), data={"choice": "1"})
     assert "Your vote is counted: “Yes”. You can change it until 04:00 UTC on October 18." in said(answer.text)
     app.store.close()

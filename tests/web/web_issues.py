@@ -37,7 +37,13 @@ class Newsroom:
         return replace(self.origin, now=self.clock)
 
     def site(self) -> TestClient:
-        return TestClient(create_site(self.app), base_url="https://news.example.org", follow_redirects=False)
+        """Readers of flesh and blood: between one request and the next some seconds pass."""
+        client = TestClient(create_site(self.app), base_url="https://news.example.org", follow_redirects=False)
+        client.event_hooks["response"] = [lambda _: self.wait(seconds=5)]
+        return client
+
+    def wait(self, **time: float) -> None:
+        self.clock.at += timedelta(**time)
 
     def write(self, issue: str, blocks: str = INTRO, *, subject: str = "", preheader: str = "What it is") -> None:
         folder = self.app.workspace.issues / issue
@@ -51,14 +57,24 @@ class Newsroom:
         path.parent.mkdir(exist_ok=True)
         path.write_text(f'+++\ntitle = "A story"\n{front}\n+++\n\nText.\n', encoding="utf-8")
 
-    def send(self, issue: str, blocks: str = INTRO, *, rest: bool = False, waive: str = "", **words: str) -> Send:
+    def send(
+        self,
+        issue: str,
+        blocks: str = INTRO,
+        *,
+        rest: bool = False,
+        waive: str = "",
+        readers_of: str | None = None,
+        **words: str,
+    ) -> Send:
         """Write an issue and send it on its own day; gives the settled send."""
         self.write(issue, blocks, **words)
         self.clock.at = max(self.clock.at + timedelta(minutes=1), _morning(issue))
-        order = Order(issue, "ed", [f"{rule}=a test" for rule in waive.split()], rest)
+        order = Order(issue, "ed", [f"{rule}=a test" for rule in waive.split()], rest, readers_of=readers_of)
         app = self.app
         done = fulfil(app.store, app.workspace, app.keys, app.transport(), order, now=self.clock)
         assert done.report, [str(finding) for finding in done.findings]
+        self.wait(minutes=1)  # nobody votes the moment it arrives
         return done.report.send
 
     def vote_link(self, send: Send, reader: int, *, poll: str = "wall", option: object = 1) -> str:

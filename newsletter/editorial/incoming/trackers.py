@@ -20,6 +20,12 @@ _REDIRECTS = (
     (re.compile(r"lm?\.facebook\.com"), "/l.php", ("u",)),
     (re.compile(r"l\.instagram\.com"), "/", ("u",)),
 )
+# Hosts that show other people's pages in a shape of their own (AMP): the page's address follows the mark.
+_AMP = (
+    (re.compile(r"(www\.)?google\.[a-z.]{2,6}"), re.compile(r"/amp/(s/)?(.+)")),
+    (re.compile(r"[a-z0-9-]+\.cdn\.ampproject\.org"), re.compile(r"/[cv]/(s/)?(.+)")),
+)
+_AMP_PAGE = re.compile(r"(?<=[^/])/amp/?$")
 
 
 def without_trackers(url: str) -> str:
@@ -33,8 +39,12 @@ def without_trackers(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return url
-    if not parts.query or _SIGNED.search(parts.query):
+    if _SIGNED.search(parts.query):
         return url
+    path = _AMP_PAGE.sub("", parts.path)
+    if path != parts.path:
+        parts = parts._replace(path=path)
+        url = urlunsplit(parts)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     kept = [(name, value) for name, value in pairs if not _TRACKER.fullmatch(name)]
     if len(kept) == len(pairs):
@@ -54,4 +64,8 @@ def _behind(url: str) -> str | None:
             query = parse_qs(parts.query)
             target = next((unquote(query[name][0]) for name in names if query.get(name)), "")
             return target if re.match(r"https?://[^\s/]", target) else None
+    for hosts, shown in _AMP:
+        if hosts.fullmatch(host) and (page := shown.fullmatch(parts.path)):
+            asked = f"?{parts.query}" if parts.query else ""
+            return f"http{'s' if page[1] else ''}://{page[2]}{asked}"
     return None

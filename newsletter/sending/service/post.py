@@ -18,7 +18,7 @@ from newsletter.audience.mail_owed import MailKind
 from newsletter.config import Workspace
 from newsletter.errors import NewsletterError, Refused
 from newsletter.sending import pace
-from newsletter.sending.answers import UNTOUCHED
+from newsletter.sending.answers import UNTOUCHED, in_a_line
 from newsletter.sending.late import join_latest
 from newsletter.sending.owners import Owner, owner
 from newsletter.sending.service import queue
@@ -91,6 +91,7 @@ class _Post:
     owner: Owner
     quota: Quota
     done: Delivered = field(default_factory=Delivered)
+    _rate: float | None = None  # of the last slot
 
     def reserve_slot(self, wait: Callable[[float], None]) -> bool:
         """Wait for the account's next slot, if anything is due; whether to go on."""
@@ -106,9 +107,10 @@ class _Post:
             insert_new(
                 connection, pace_rows, [{"scope": self.transport.scope, "next_slot": 0.0, "rate": self.quota.rate}]
             )
-            seconds = pace.reserve(connection, self.transport.scope, 1).wait
-        if seconds > 0:
-            wait(seconds)
+            slot = pace.reserve(connection, self.transport.scope, 1)
+        self._rate = slot.rate
+        if slot.wait > 0:
+            wait(slot.wait)
         return True
 
     def claim(self) -> Matter | None:
@@ -153,7 +155,8 @@ class _Post:
         return answer
 
     def _record(self, connection: Connection, request: Request, answer: Answer) -> bool:
-        reason = _ADDRESS.sub("…", answer.reason) or None  # what identifies a person stands in its own tables only
+        # What identifies a person stands in its own tables only.
+        reason = _ADDRESS.sub("…", in_a_line(answer.reason)) or None
         if answer.verdict is Verdict.ACCEPTED:
             queue.settle(connection, request, "accepted", message_id=answer.message_id)
             self.done.accepted += 1
@@ -173,7 +176,7 @@ class _Post:
         """It was not taken. What is no fault of this mail ends the round, and is not counted against it."""
         general = answer.throttled or answer.quota_spent or answer.verdict is Verdict.STOP or answer is UNTOUCHED
         if answer.throttled and self.quota.rate is not None:
-            pace.slower(connection, self.transport.scope)
+            pace.slower(connection, self.transport.scope, known=self._rate)
         if not general and request.attempt + 1 >= TRIES:
             queue.settle(connection, request, "refused", reason=f"given up after {TRIES} tries: {reason}")
             self.done.refused += 1

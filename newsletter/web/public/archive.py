@@ -19,7 +19,7 @@ from newsletter.app import App
 from newsletter.config import NewsletterSettings
 from newsletter.editorial.facts import facts_of
 from newsletter.editorial.polls import polls_in
-from newsletter.editorial.votes import tally
+from newsletter.editorial.results import tally_of
 from newsletter.rendering.dates import long_date, short_date, until_words
 from newsletter.rendering.freeze import load_build
 from newsletter.rendering.words import in_words
@@ -29,6 +29,8 @@ from newsletter.sending.archive import (
     neighbours,
     newest_first,
     notes_about,
+    notes_in,
+    notes_waiting,
     number_of_issues,
 )
 from newsletter.sending.messages import public_url_of
@@ -71,7 +73,7 @@ def add_archive(site: FastAPI, app: App, pages: Pages) -> None:
             "issues.html",
             newsletter=settings,
             name=newsletter,
-            issues=[(each, long_date(each.date, settings.lang)) for each in found],
+            issues=[(each, long_date(each.date, "en")) for each in found],
             number=number,
             pages=-(-total // A_PAGE),
             url=f"{app.settings.public_url}/archive/{newsletter}",
@@ -124,13 +126,18 @@ def feed_url(app: App, newsletter: str) -> str:
 def _said_around(connection: Connection, pages: Pages, shown: Archived, *, now: datetime) -> Pieces:
     """What stands above, below and under the polls of an issue."""
     settings = pages.newsletters[shown.newsletter]
-    notes = notes_about(connection, [shown.issue])
-    dated = [(note, short_date(note.date, settings.lang, beside=shown.date)) for note in notes]
+    notes = [*notes_about(connection, [shown.issue]), *notes_waiting(connection, [shown.issue], settings)]
+    dated = [(note, short_date(note.date, "en", beside=shown.date)) for note in notes]
+    told = [(note, short_date(note.date, "en", beside=shown.date)) for note in notes_in(connection, shown.issue)]
+    polls = polls_in(facts_of(connection, shown.build))
     before, after = neighbours(connection, shown)
     return Pieces(
-        above=pages.piece("archived-above.html", about=settings, shown=shown, notes=dated, taken_up=TAKEN_UP),
+        above=pages.piece(
+            "archived-above.html", about=settings, shown=shown, notes=dated, told=told, taken_up=TAKEN_UP
+        ),
         below=pages.piece("archived-below.html", about=settings, shown=shown, before=before, after=after),
         under_polls=_under_polls(connection, pages, shown, now=now),
+        closed_polls=frozenset(poll.id for poll in polls if not poll.is_open(now)),
         sign_up=f"{pages.base}/signup",
     )
 
@@ -143,8 +150,8 @@ def _under_polls(connection: Connection, pages: Pages, shown: Archived, *, now: 
             "archived-poll.html",
             about=settings,
             poll=in_words(poll, lang=settings.lang),
-            tally=None if poll.is_open(now) else tally(connection, shown.issue, poll.id),
-            until=until_words(poll.closes.astimezone(settings.zone), settings.lang, beside=shown.date),
+            tally=None if poll.is_open(now) else tally_of(connection, shown.issue, poll),
+            until=until_words(poll.closes.astimezone(settings.zone), "en", beside=shown.date),
         )
     return found
 

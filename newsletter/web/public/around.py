@@ -1,7 +1,8 @@
 """Puts our own pieces around a frozen mail without touching a byte of it: in the head, above, below, under its polls.
 
 The mail is cut up, never parsed and written anew. A poll is known by its options' links, so that any theme's poll is
-found: what belongs under it goes behind the innermost table that holds them all. Only the links that were a reader's
+found: what belongs under it goes behind the innermost table that holds them all, or into its place once nobody can vote
+any more, if it holds nothing else. Only the links that were a reader's
 own (to unsubscribe, to her preferences) lead nowhere here: one link to sign up stands in the place of those side by
 side, in the looks of the first.
 """
@@ -28,12 +29,14 @@ class Pieces:
     above: str = ""
     below: str = ""
     under_polls: Mapping[str, str] | None = None
+    closed_polls: frozenset[str] = frozenset()  # whose options give way to the piece under them
     sign_up: str = ""  # the address that stands in for a reader's own links
 
 
 @dataclass(eq=False)
 class _Element:
     name: str
+    opening_tag: Piece
     closing_tag: Piece | None = None
 
 
@@ -43,10 +46,10 @@ def put_around(mail: str, said: Pieces) -> str:
     inserts = [
         (_before_head_ends(cut), said.head),
         (_where_body_begins(cut), said.above),
-        *_under_polls(cut, said.under_polls or {}),
         (_where_body_ends(cut, len(mail)), said.below),
     ]
-    changes = [(at, at, piece) for at, piece in inserts] + list(_instead(cut, said.sign_up))
+    changes = [(at, at, piece) for at, piece in inserts]
+    changes += [*_at_polls(cut, said.under_polls or {}, said.closed_polls), *_instead(cut, said.sign_up)]
     made, end = "", 0
     for at, until, piece in sorted(changes, key=lambda change: change[0]):
         made += mail[end:at] + piece
@@ -99,8 +102,8 @@ def _where_body_ends(cut: list[Piece], end: int) -> int:
     return next((piece.start for piece in reversed(cut) if piece.name == "body" and piece.closing), end)
 
 
-def _under_polls(cut: list[Piece], wanted: Mapping[str, str]) -> Iterable[tuple[int, str]]:
-    """Where each poll's own piece goes; a poll whose options are not there has no place."""
+def _at_polls(cut: list[Piece], wanted: Mapping[str, str], closed: frozenset[str]) -> Iterable[tuple[int, int, str]]:
+    """From where to where each poll's own piece goes; a poll whose options are not there has no place."""
     around: dict[str, list[list[_Element]]] = {}
     inside: list[_Element] = []
     for piece in cut:
@@ -112,15 +115,29 @@ def _under_polls(cut: list[Piece], wanted: Mapping[str, str]) -> Iterable[tuple[
         href = piece.attribute("href") or ""
         if piece.name == "a" and href.startswith(f"{POLL}/"):
             around.setdefault(href.split("/")[1], []).append(list(inside))
-        inside.append(_Element(piece.name))
+        inside.append(_Element(piece.name, piece))
     for poll in wanted.keys() & around.keys():
         shared = [level[0] for level in takewhile(lambda level: len(set(level)) == 1, zip(*around[poll], strict=False))]
-        table = next((e.closing_tag for e in reversed(shared) if e.name == "table" and e.closing_tag), None)
+        table = next((e for e in reversed(shared) if e.name == "table" and e.closing_tag), None)
         nearest = next((e.closing_tag for e in reversed(shared) if e.closing_tag), None)
-        if table is not None:
-            yield _end(table), wanted[poll]
+        if table is not None and table.closing_tag is not None:
+            start, end = table.opening_tag.start, _end(table.closing_tag)
+            gives_way = poll in closed and _only_options([piece for piece in cut if start <= piece.start < end])
+            yield start if gives_way else end, end, wanted[poll]
         elif nearest is not None:
-            yield nearest.start, wanted[poll]
+            yield nearest.start, nearest.start, wanted[poll]
+
+
+def _only_options(cut: list[Piece]) -> bool:
+    """Whether all the words of a stretch are those of links to vote."""
+    option = False
+    for piece in cut:
+        if piece.kind is Kind.TAG and piece.name == "a":
+            option = not piece.closing and (piece.attribute("href") or "").startswith(f"{POLL}/")
+        spoken = piece.kind is Kind.TEXT and not option and bool(unescape(piece.text).strip())
+        if spoken or piece.kind is Kind.COMMENT or (piece.kind is Kind.TAG and piece.name == "img"):
+            return False
+    return True
 
 
 def _close(inside: list[_Element], tag: Piece) -> None:

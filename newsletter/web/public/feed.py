@@ -11,8 +11,9 @@ from lxml import etree
 from newsletter.app import App
 from newsletter.config import NewsletterSettings
 from newsletter.documents.reading import UNFIT
+from newsletter.editorial.corrections import CORRECTS
 from newsletter.rendering.dates import short_date
-from newsletter.sending.archive import CORRECTS, Archived, Note, newest_first, notes_about
+from newsletter.sending.archive import Archived, Note, newest_first, notes_about, notes_waiting
 from newsletter.web.public.archive import feed_url, readable, reading_headers
 from newsletter.web.public.kept import kept
 from newsletter.web.public.pages import Pages
@@ -31,7 +32,8 @@ def add_feed(site: FastAPI, app: App, pages: Pages) -> None:
         settings = readable(pages, newsletter)
         with app.store.read() as connection:
             issues = newest_first(connection, newsletter, limit=ENTRIES)
-            notes = notes_about(connection, [issue.issue for issue in issues])
+            shown = [issue.issue for issue in issues]
+            notes = [*notes_about(connection, shown), *notes_waiting(connection, shown, settings)]
         corrections = defaultdict(list)
         for note in notes:
             if note.kind == CORRECTS:
@@ -75,7 +77,7 @@ def _entry(
 
 
 def _correction(note: Note, issue: Archived, settings: NewsletterSettings) -> str:
-    day = short_date(note.date, settings.lang, beside=issue.date)
+    day = short_date(note.date, "en", beside=issue.date)
     return f"Correction, {day}: we wrote: “{note.words['was']}” It is: “{note.words['is']}”"
 
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 async def _body(request: Request) -> bytes:
-    return await body_up_to(request, MOST_BYTES)
+    return await body_up_to(request, MOST_BYTES, late=503)  # 408 would be final
 
 
 def add_notifications(site: FastAPI, app: App) -> None:

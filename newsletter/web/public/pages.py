@@ -19,6 +19,7 @@ _TROUBLES = {
         "This page cannot do that",
         "It was asked for in a way it does not answer. Open the link from the mail once more.",
     ),
+    408: ("That took too long", "The request did not come in whole, so nothing was changed. Please try again."),
     413: ("That was too much", "The request was larger than anything this page takes, so nothing was changed."),
     500: ("Something broke on our side", "The fault is ours, not yours. Please try again in a few minutes."),
     503: (

@@ -86,7 +86,7 @@ def add_preferences(site: FastAPI, app: App, pages: Pages) -> None:
 
 
 def _act(app: App, door: Door, asked: Request, form: Mapping[str, str]) -> Said:
-    acts = _Acts(app, Person(door.reader, visit_of(asked), app.now()), form, door.private)
+    acts = _Acts(app, Person(door.reader, visit_of(asked), app.now()), form, door)
     by_name = {
         "newsletters": acts.newsletters,
         "agree": acts.agree,
@@ -106,14 +106,14 @@ class _Acts:
     app: App
     person: Person
     form: Mapping[str, str]
-    private: bool  # whether she came by the private link
+    door: Door
 
     def newsletters(self) -> Said:
         known = self.app.settings.newsletters
         wanted, outdated = self._boxes({name: text_id(settings) for name, settings in known.items()})
-        by_mail = [] if self.private else [name for name, on in wanted.items() if on]
+        by_mail = [] if self.door.private else [name for name, on in wanted.items() if on]
         now = {name: on for name, on in wanted.items() if name not in by_mail}
-        turn(self.app.store, self.app.workspace, self.person, now)
+        turn(self.app.store, self.app.workspace, self.person, now, send=self.door.send)
         if outdated:
             return Said(wrong={"newsletters": TEXT_CHANGED})
         return self._asked(by_mail) if by_mail else SAVED
@@ -132,7 +132,7 @@ class _Acts:
         )
 
     def agree(self) -> Said:
-        if not self.private:
+        if not self.door.private:
             return PRIVATELY
         agreed = agree_anew(self.app.store, self.app.workspace, self.person, self._newsletter)
         return Said("Thank you: you get every issue again.") if agreed else NOTHING
@@ -160,7 +160,7 @@ class _Acts:
         return Said("The pause is over: you get every issue again.") if resumed else NOTHING
 
     def profile(self) -> Said:
-        first_name = self.form.get("first_name") if self.private else None
+        first_name = self.form.get("first_name") if self.door.private else None
         lang = self.form.get("lang")
         if first_name is None and lang is None:
             return NOTHING if "first_name" not in self.form else PRIVATELY
@@ -177,7 +177,7 @@ class _Acts:
             return NOTHING
         texts = {str(purpose): tracking.text_id(purpose, settings) for purpose in tracking.purposes_of(settings)}
         chosen, outdated = self._boxes(texts)
-        wanted = {Consent(purpose): yes for purpose, yes in chosen.items() if self.private or not yes}
+        wanted = {Consent(purpose): yes for purpose, yes in chosen.items() if self.door.private or not yes}
         measure(self.app.store, self.app.workspace, self.person, self._newsletter, wanted)
         if outdated:
             return Said(wrong={f"measure-{self._newsletter}": TEXT_CHANGED})

@@ -59,6 +59,7 @@ class Door:
     path: str  # the page's address under the site's base
     private: bool
     newsletter: str = ""
+    send: str = ""  # whose mail held it
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class PreferencePages:
         if link is None:
             raise HTTPException(404)
         path = f"/{PATHS[Purpose.PREFERENCES]}/{token}"
-        return Door(link.subscriber_id, path, private=False, newsletter=link.newsletter)
+        return Door(link.subscriber_id, path, private=False, newsletter=link.newsletter, send=link.send)
 
     def private_door(self, token: str) -> Door | Response:
         """The door, or the page that says why there is none. Raises HTTPException (404) for what we did not sign."""

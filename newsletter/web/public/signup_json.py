@@ -28,6 +28,7 @@ PATH = "/signup.json"
 AGREED = "agreed"
 _KEYS = (EMAIL, NEWSLETTERS, LANG, AGREED, CONSENT)
 _A_MINUTE = "600"
+_NOT_READ = {413: "That is more than this form takes.", 408: "It did not come in whole in time."}
 
 
 @dataclass(frozen=True)
@@ -65,25 +66,25 @@ def add_signup_json(site: FastAPI, app: App) -> None:
         return shared(asked, answer)
 
     @site.post(PATH)
-    def act(asked: Request, body: Annotated[bytes | None, Depends(_body)]) -> Response:
+    def act(asked: Request, body: Annotated[bytes | int, Depends(_body)]) -> Response:
         origin = asked.headers.get("origin")
         if origin is not None and origin != own and origin not in origins:
             return shared(asked, _errors(403, [Problem(Place("origin"), "This site may not use the form.")]))
         if asked.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return shared(asked, _errors(415, [Problem(Place("body"), "Send it as application/json.")]))
-        if body is None:
-            answer = _errors(413, [Problem(Place("body"), "That is more than this form takes. Nothing was changed.")])
+        if isinstance(body, int):
+            answer = _errors(body, [Problem(Place("body"), f"{_NOT_READ[body]} Nothing was changed.")])
             answer.headers["Connection"] = "close"  # the rest of the body was never read
             return shared(asked, answer)
         return shared(asked, _taken(app, asked, body))
 
 
-async def _body(asked: Request) -> bytes | None:
-    """What was sent; None when it is too much, so that it is told in JSON as everything here is."""
+async def _body(asked: Request) -> bytes | int:
+    """What was sent; or the status that says why it was not read, so that it is told in JSON as everything here is."""
     try:
         return await whole_body(asked)
-    except HTTPException:
-        return None
+    except HTTPException as error:
+        return error.status_code
 
 
 def offer(settings: Settings) -> list[dict[str, object]]:

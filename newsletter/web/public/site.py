@@ -81,6 +81,11 @@ def _stylesheet(site: FastAPI) -> None:
     def style() -> Response:
         return Response(css, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
 
+    @site.api_route("/favicon.ico", methods=["GET", "HEAD"])
+    def icon() -> Response:
+        """Browsers ask for one by themselves; there is none, which is no error."""
+        return Response(status_code=204, media_type="image/x-icon", headers={"Cache-Control": "public, max-age=86400"})
+
 
 def _allowed(site: FastAPI, request: Request) -> list[str]:
     """The methods an address answers; two routes may share one address."""

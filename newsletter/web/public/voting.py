@@ -1,7 +1,8 @@
 """Voting: the link in the mail shows the poll with one answer chosen; only the button on the page votes.
 
 GET changes nothing, because mail scanners follow every option's link. A vote counts once a reader, can be changed until
-the poll closes, and only who has voted (or came too late) is shown how others did.
+the poll closes, and only who has voted (or came too late) is shown how others did. A vote that looks like a machine's
+is not counted, and its page says no more of that than that it was taken down.
 """
 
 from __future__ import annotations
@@ -12,19 +13,23 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from sqlalchemy import Connection
 
 from newsletter.app import App
 from newsletter.audience.links import Purpose, ReaderLink, read_reader
-from newsletter.editorial.votes import Ballot, Cast, Tally, ballot, cast, tally
+from newsletter.editorial.results import tally_of
+from newsletter.editorial.votes import Ballot, Cast, Tally, ballot, cast
 from newsletter.rendering.dates import until_words
 from newsletter.rendering.words import in_words
+from newsletter.web.public.automatic import suspicion
 from newsletter.web.public.body import form_fields
 from newsletter.web.public.pages import Pages
+from newsletter.web.public.visit import visit_of
 
 _NUMBER = re.compile(r"[1-9][0-9]?")
-_STATUS = {Cast.COUNTED: 200, Cast.NO_SUCH_OPTION: 422, Cast.CLOSED: 409}
+Form = Annotated[Mapping[str, str], Depends(form_fields)]
+_STATUS = {Cast.COUNTED: 200, Cast.NOTED: 200, Cast.NO_SUCH_OPTION: 422, Cast.CLOSED: 409}
 
 
 def add_voting(site: FastAPI, app: App, pages: Pages) -> None:
@@ -35,19 +40,19 @@ def add_voting(site: FastAPI, app: App, pages: Pages) -> None:
         link = _reader(app, token)
         with app.store.read() as connection:
             found = _asked(connection, link, poll)
-            votes = tally(connection, found.issue, poll)
+            votes = tally_of(connection, found.issue, found.poll)
         return _page(app, pages, link, found, votes=votes, chosen=_number(option))
 
     @site.post("/v/{token}/{poll}/{option}")
-    def vote(token: str, poll: str, option: str, form: Annotated[Mapping[str, str], Depends(form_fields)]) -> Response:
+    def vote(token: str, poll: str, option: str, asked: Request, form: Form) -> Response:
         link, now = _reader(app, token), app.now()
         choice = _number(form.get("choice", ""))
         with app.store.write() as connection:
             found = _asked(connection, link, poll)
-            done = cast(connection, found, choice, now=now)
-            votes = tally(connection, found.issue, poll)
-        if done is Cast.COUNTED:
-            found = replace(found, choice=choice)
+            doubt = suspicion(connection, link, found, choice, visit=visit_of(asked), now=now)
+            done = cast(connection, _asked(connection, link, poll), choice, now=now, suspect=doubt)
+            found = _asked(connection, link, poll)
+            votes = tally_of(connection, found.issue, found.poll)
         return _page(app, pages, link, found, votes=votes, chosen=choice, done=done)
 
 
@@ -83,7 +88,7 @@ def _page(
     settings = pages.newsletters.get(link.newsletter)
     zone, lang = (settings.zone, settings.lang) if settings else (UTC, "en")
     now = app.now()
-    until = until_words(found.poll.closes.astimezone(zone), lang, beside=now.astimezone(zone).date())
+    until = until_words(found.poll.closes.astimezone(zone), "en", beside=now.astimezone(zone).date())
     found = replace(found, poll=in_words(found.poll, lang=lang))
     is_open = found.poll.is_open(now)
     readable = settings is not None and settings.archive != "off"
@@ -94,6 +99,7 @@ def _page(
         poll=found.poll,
         said=[*_said(found, done, is_open=is_open, until=until), *_offered(found, chosen if done is None else None)],
         tally=votes if found.choice or not is_open else None,
+        left_out=0 if found.suspect else votes.left_out,
         mine=found.choice,
         chosen=chosen,
         open=is_open,
