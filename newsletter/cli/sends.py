@@ -121,7 +121,9 @@ def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
     if report.get("stopped") and state not in {"done", "cancelled"}:
         lift = f"newsletter stops lift {plain(report['stopped'])} --why 'what was done about it'"
         say(f"Newsletter {plain(report['stopped'])} is stopped: nothing of it goes on. Lift that first: {lift}")
-    if report.get("parked_until"):
+    if report.get("other_way"):
+        say(f"[yellow]{plain(report['other_way'])}[/yellow]")
+    elif report.get("parked_until"):
         say(f"`newsletter run`, `clock` or a worker goes on by itself. Or now: newsletter sends resume {plain(send)}")
     elif state in {"paused", "held"}:
         say(f"It is not finished. Go on with: newsletter sends resume {plain(send)}")
@@ -331,10 +333,12 @@ def show_send(context: typer.Context, send: SendId, as_json: AsJson = False) -> 
     from newsletter.sending.accounts import report
     from newsletter.sending.sends import get
     from newsletter.sending.stops import open_stop
+    from newsletter.sending.ways import other_way
 
     app = _stock_taken(context, send)
     with app.store.read() as connection:
-        newsletter = get(connection, send).newsletter
+        current = get(connection, send)
         found = report(connection, send) | {"warnings": warnings_of(connection, send, app.settings)}
-        found["stopped"] = newsletter if open_stop(connection, newsletter) else None
+        found["stopped"] = current.newsletter if open_stop(connection, current.newsletter) else None
+    found["other_way"] = None if current.finished else other_way(current, app.transport())
     _show_report(found, as_json=as_json)

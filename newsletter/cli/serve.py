@@ -22,6 +22,5 @@ def serve(
     app = place(context).open()
     web = app.settings.web
     say("Mails readers ask for go out with `newsletter run` instead, or `newsletter clock` beside this.")
-    if (host or web.host) in {"0.0.0.0", "::"}:  # noqa: S104 - said, not done
-        say("Everybody who reaches this machine reaches the pages, unencrypted: put a proxy with TLS in front of them.")
     run(app, host or web.host, web.port if port is None else port)
+    say("Stopped.")

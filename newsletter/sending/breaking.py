@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select
 
 from newsletter.config import NewsletterSettings
 from newsletter.errors import Refused
@@ -18,28 +18,31 @@ from newsletter.store.tables import deliveries, schedules, sends
 
 BREAKING = 10  # its priority; everything else has 0
 _DAY = timedelta(days=1)
+_GETTING_ON = timedelta(seconds=10)  # longer than a clock or a worker takes to see it, or to make two calls
 
 
-def outranked(connection: Connection, send: Send) -> bool:
-    """Whether a send of higher priority has readers waiting at the same account.
+def outranked_by(connection: Connection, send: Send, *, now: datetime) -> str | None:
+    """A send of higher priority that has readers waiting at the same account, if there is one.
 
-    It must be getting on: worked on by itself, or with somebody in flight. One that a killed process left behind, and
-    that waits for a person, keeps nobody waiting.
+    It must be getting on: somebody in flight, or going on by itself and begun, or handed over, a moment ago. One that a
+    killed process left behind, or that waits for a clock that does not run, keeps nobody waiting.
     """
     ours = {"of_priority": send.priority, "of_transport": send.transport, "of_scope": send.scope or ""}
-    return connection.scalar(_HIGHER, ours) is not None
+    return connection.scalar(_HIGHER, {**ours, "since": now - _GETTING_ON})
 
 
-def _higher() -> Select[tuple[str]]:
+def _higher() -> Select[str]:
     other, table = sends.alias("other"), deliveries.c
     rows = select(table.subscriber_id).where(table.send_id == other.c.id)
+    since = bindparam("since", type_=table.handed_over_at.type)
+    recently = (other.c.created_at >= since, exists(rows.where(table.handed_over_at >= since)))
     higher = select(other.c.id).where(
         other.c.state == State.SENDING,
         other.c.priority > bindparam("of_priority"),
         other.c.transport == bindparam("of_transport"),
         func.coalesce(other.c.scope, "") == bindparam("of_scope"),
-        or_(other.c.detached, exists(rows.where(table.state == "in_flight"))),
         exists(rows.where(table.state == "pending")),
+        or_(exists(rows.where(table.state == "in_flight")), and_(other.c.detached, or_(*recently))),
     )
     return higher.limit(1)
 

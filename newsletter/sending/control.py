@@ -36,9 +36,19 @@ def take_stock(store: Store, locks: Path, send_id: str, *, now: datetime) -> Sen
 
 
 def pause(store: Store, send_id: str, *, person: str) -> Send:
-    """Stop claiming; what is in flight is finished. `newsletter send ISSUE` goes on. Raises NotFound and Refused."""
+    """Stop claiming; what is in flight is finished. `newsletter send ISSUE` goes on. Raises NotFound and Refused.
+
+    A send that is held, perhaps until some hour, goes on no more by itself.
+    """
     with store.write() as connection:
-        return move(connection, taken(connection, send_id), State.PAUSED, reason=f"paused by {person}")
+        send = taken(connection, send_id)
+        if send.state is State.PREPARING:
+            raise Refused(
+                f"Send {send.id} is being prepared: nobody is handed over yet. Pause it when it sends, or end it with: "
+                f"newsletter sends cancel {send.id}"
+            )
+        was = f"; it was held: {send.reason}" if send.state is State.HELD else ""
+        return move(connection, send, State.PAUSED, reason=f"paused by {person}{was}")
 
 
 def resume(store: Store, send_id: str) -> Send:

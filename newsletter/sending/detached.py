@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, and_, or_, select
 
 from newsletter.config import Workspace
 from newsletter.errors import NewsletterError, Refused
@@ -22,15 +22,18 @@ from newsletter.sending import ledger, slices
 from newsletter.sending.answers import Hold, Patience, Why
 from newsletter.sending.course import course_of, follow
 from newsletter.sending.interrupts import Stop
+from newsletter.sending.late import LATE
 from newsletter.sending.owners import recover
 from newsletter.sending.parking import park, resume_due
 from newsletter.sending.send import set_going
 from newsletter.sending.sends import Send, State, get, taken
+from newsletter.sending.ways import goes_by, other_way
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import sends
 from newsletter.transports.mail import Transport
 
+_AT_WORK = (State.PREPARING.value, State.SENDING.value)
 AT_ONCE = 4  # sends one process works on; further ones wait for their turn
 
 log = logging.getLogger(__name__)
@@ -52,10 +55,12 @@ class Detached:
 
     def look(self) -> str | None:
         """Go on with what is due; what stands in the way, in words. Raises StoreError."""
-        resume_due(self.store, self.now())
+        now = self.now()
+        resume_due(self.store, self.transport, now)
         self._at_work = {send_id: thread for send_id, thread in self._at_work.items() if thread.is_alive()}
         with self.store.read() as connection:
             waiting = [get(connection, row.id) for row in connection.execute(_waiting(self.transport)).all()]
+            elsewhere = [get(connection, row.id) for row in connection.execute(_elsewhere(self.transport, now)).all()]
         self._problems = {send.id: self._problems[send.id] for send in waiting if send.id in self._problems}
         for send in waiting:
             if self.store.is_postgresql and send.state is State.SENDING:
@@ -64,7 +69,8 @@ class Detached:
                 thread = Thread(target=self._work, args=(send,), name=f"send {send.id}")
                 self._at_work[send.id] = thread
                 thread.start()
-        return "; ".join(self._problems.values()) or None
+        asleep = [words for send in elsewhere if (words := other_way(send, self.transport))]
+        return "; ".join([*self._problems.values(), *asleep]) or None
 
     def _has_room(self, send: Send) -> bool:
         """Breaking news always has: those at work may be standing aside for it."""
@@ -119,9 +125,13 @@ def park_away(store: Store, send_id: str, reason: str, *, patience: Patience, no
 
 def _waiting(transport: Transport) -> Select[tuple[str]]:
     """Those that go out this way; breaking news first."""
-    at_work = (State.PREPARING.value, State.SENDING.value)
-    query = select(sends.c.id).where(
-        sends.c.detached.is_(True), sends.c.state.in_(at_work), sends.c.transport == transport.name
-    )
-    query = query.where(or_(sends.c.scope.is_(None), sends.c.scope == transport.scope))
+    query = select(sends.c.id).where(sends.c.detached.is_(True), sends.c.state.in_(_AT_WORK), goes_by(transport))
     return query.order_by(sends.c.priority.desc(), sends.c.created_at, sends.c.id)
+
+
+def _elsewhere(transport: Transport, now: datetime) -> Select[tuple[str]]:
+    """Those that would go on by themselves, had they begun this way."""
+    by_itself = sends.c.detached.is_(True) | (sends.c.state_reason == LATE)
+    parked = and_(sends.c.state == State.HELD.value, sends.c.resume_at <= now)
+    query = select(sends.c.id).where(or_(and_(sends.c.state.in_(_AT_WORK), by_itself), parked), ~goes_by(transport))
+    return query.order_by(sends.c.id)

@@ -19,6 +19,7 @@ from newsletter.sending.ledger import ROUND
 from newsletter.sending.send import send_issue
 from newsletter.sending.sends import Send, State, get, move, of_issue, taken
 from newsletter.sending.stops import open_stop
+from newsletter.sending.ways import goes_by, other_way
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import builds, deliveries, sends
@@ -109,8 +110,8 @@ def _send_to_join(connection: Connection, issue: str, transport: Transport) -> S
     if open_stop(connection, last.newsletter):
         return None
     for_all = last.segment is None and last.readers_of is None
-    same_way = last.transport == transport.name and last.scope in (None, transport.scope)
-    return last if last.state in {State.SENDING, State.DONE} and for_all and same_way else None
+    may_join = last.state in {State.SENDING, State.DONE} and for_all and other_way(last, transport) is None
+    return last if may_join else None
 
 
 def _has_row(connection: Connection, issue: str, subscriber_id: int) -> bool:
@@ -126,7 +127,6 @@ def _waiting(transport: Transport) -> Select[tuple[str]]:
     late = and_(table.state == "pending", table.reason == _LATE_ROW)
     others = and_(table.state.in_(("pending", "in_flight")), func.coalesce(table.reason, "") != _LATE_ROW)
     only_late = and_(exists(rows.where(late)), ~exists(rows.where(others)))
-    query = select(sends.c.id).where(sends.c.state == State.SENDING.value, sends.c.transport == transport.name)
-    query = query.where(or_(sends.c.scope.is_(None), sends.c.scope == transport.scope))
+    query = select(sends.c.id).where(sends.c.state == State.SENDING.value, goes_by(transport))
     go_on = and_(sends.c.settled_at.is_not(None), sends.c.state_reason == LATE)
     return query.where(or_(go_on, only_late)).order_by(sends.c.created_at, sends.c.id)

@@ -6,7 +6,7 @@ An issue whose send is unfinished is gone on with as the build it began with; it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from newsletter.rendering.freeze import load_build
 from newsletter.sending.breaking import BREAKING
 from newsletter.sending.readers import require_readers
 from newsletter.sending.send import Report, begin, refuse_if_out, send_issue
-from newsletter.sending.sends import unfinished
+from newsletter.sending.sends import Send, unfinished
 from newsletter.sending.signing import Unapproved, sign
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
@@ -89,4 +89,19 @@ def fulfil(
     else:
         whom |= {"now": now, "progress": progress}
         report = send_issue(store, workspace, ring, transport, build, person=order.person, **whom)
+    if begun is not None:
+        report = replace(report, warnings=(*report.warnings, *_without_effect(order, begun)))
     return Done(findings, frozenset(waivers), report)
+
+
+def _without_effect(order: Order, begun: Send) -> list[str]:
+    """What was asked for and means nothing to a send that had begun: it must not be dropped in silence."""
+    said = []
+    if order.waive:
+        said.append(f"Send {begun.id} had begun: its build was not checked again, and --waive changed nothing.")
+    if order.rest:
+        said.append(
+            f"Send {begun.id} had begun and was gone on with. For who has come since: "
+            f"newsletter send {begun.issue} --rest"
+        )
+    return said

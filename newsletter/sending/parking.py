@@ -13,8 +13,10 @@ from sqlalchemy import Connection, func, select
 
 from newsletter.sending.answers import Hold, Patience, Why
 from newsletter.sending.sends import Send, State, get, move, taken
+from newsletter.sending.ways import goes_by
 from newsletter.store.engine import Store
 from newsletter.store.tables import deliveries, sends
+from newsletter.transports.mail import Transport
 
 
 def park(connection: Connection, send: Send, hold: Hold, *, patience: Patience, now: datetime) -> Send:
@@ -25,11 +27,11 @@ def park(connection: Connection, send: Send, hold: Hold, *, patience: Patience, 
     return move(connection, send, State.HELD, reason=hold.reason, resume_at=now + timedelta(minutes=minutes))
 
 
-def resume_due(store: Store, now: datetime) -> list[Send]:
-    """Go on with the parked sends whose time has come; which ones."""
+def resume_due(store: Store, transport: Transport, now: datetime) -> list[Send]:
+    """Go on with the parked sends whose time has come and that go out this way; which ones."""
     due = select(sends.c.id).where(sends.c.state == State.HELD.value, sends.c.resume_at <= now)
     with store.read() as connection:
-        waiting = list(connection.scalars(due.order_by(sends.c.id)))
+        waiting = list(connection.scalars(due.where(goes_by(transport)).order_by(sends.c.id)))
     return [send for send_id in waiting if (send := _resume(store, send_id, now)) is not None]
 
 

@@ -8,6 +8,7 @@ heard before they are written, so none is lost with a transaction that fails: it
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +24,7 @@ from newsletter.errors import StoreError
 from newsletter.sending import ledger
 from newsletter.sending.accounts import account
 from newsletter.sending.answers import UNTOUCHED, Hold, Outcome, Why, judge
-from newsletter.sending.breaking import outranked
+from newsletter.sending.breaking import outranked_by
 from newsletter.sending.ledger import ROUND, Change, Claim, Claimed, Claims
 from newsletter.sending.parking import accepted_again
 from newsletter.sending.sends import Send, State, get, move, shared, unfinished
@@ -38,6 +39,8 @@ CANCELLED = "cancelled"
 _DAY = timedelta(days=1)
 _ASIDE = 1.0  # seconds until it is looked whether the others have gone first
 _LONGEST_WAIT = 2.0  # seconds between two tries to reach the database
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Run:
     went_out: bool = False
     done: int = 0
     total: int = 0
+    aside_for: str | None = None  # the breaking send that goes first, when last looked
     failures: int = 0  # transactions in a row
     failing_since: float = 0.0
     inbox: SimpleQueue[Answers | None] = field(default_factory=SimpleQueue)
@@ -161,7 +165,10 @@ class Run:
     def _bear_with(self, error: StoreError) -> None:
         """The database did not do it: wait a little and try again. Raises it when that has gone on for too long."""
         now = time.monotonic()
-        self.failing_since = self.failing_since if self.failures else now
+        if not self.failures:
+            self.failing_since = now
+            seconds = self.job.patience.store_seconds
+            log.warning("%s Send %s waits for it, up to %d s.", error, self.job.scope.send_id, seconds)
         if now - self.failing_since >= self.job.patience.store_seconds:
             raise error
         self.tempo.lose_slot()
@@ -277,12 +284,15 @@ class Run:
             return send
         return move(connection, send, State.SENDING)
 
-    def _stand_aside(self) -> None:
+    def _stand_aside(self, breaking: str) -> None:
         """Breaking news goes first. A job ends, for its worker is needed; the slice gets another one later."""
-        if self.job.scope.batches is None:
-            self.tempo.pause(_ASIDE)
-        else:
+        if self.job.scope.batches is not None:
             self.stopping = True
+            return
+        self.tempo.pause(_ASIDE)
+        if self.aside_for != breaking:
+            log.warning("Send %s stands aside until breaking send %s has gone.", self.job.scope.send_id, breaking)
+        self.aside_for = breaking
 
     def _claimed_in_vain(self, connection: Connection, known: list[Change]) -> list[Change]:
         """Readers whose claim was committed although we heard otherwise: nobody was given them."""
@@ -297,8 +307,8 @@ class Run:
         if send.state is not State.SENDING:
             self.stopping = True  # somebody paused, held or cancelled it
             return None
-        if outranked(connection, send):
-            self._stand_aside()
+        if (breaking := outranked_by(connection, send, now=now)) is not None:
+            self._stand_aside(breaking)
             return None
         most = 1 if self.probing else self._room * self.tempo.call_size
         most = min(most, self.tempo.most or most)

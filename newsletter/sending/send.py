@@ -42,6 +42,7 @@ from newsletter.sending.sends import (
     unfinished,
 )
 from newsletter.sending.stops import refuse_if_stopped
+from newsletter.sending.ways import refuse_other_way
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import sends
@@ -140,12 +141,12 @@ def _begun(
     rest: bool,
     now: Callable[[], datetime],
 ) -> tuple[Course, Send]:
-    """The issue's unfinished send, or else this new one, prepared and `sending`."""
+    """The issue's unfinished send, or else this new one, prepared and `sending`. It may become breaking news, too."""
     with store.read() as connection:
         current = unfinished(connection, build.issue)
         earlier = of_issue(connection, build.issue)
     if current is not None:
-        _refuse_other_way(current, transport)
+        refuse_other_way(current, transport)
         _refuse_other_readers(current, wanted)
         build = load_build(store, current.build)
         wanted = replace(wanted, build=build.hash)
@@ -157,12 +158,15 @@ def _begun(
         send = unfinished(connection, build.issue) or _new(connection, wanted, course.settings, rest=rest, now=now())
         if send.build != build.hash:
             raise Refused(f"Send {send.id} of another build has just begun. Run the command again to go on with it.")
-        _refuse_other_way(send, transport)
+        refuse_other_way(send, transport)
         _refuse_other_readers(send, wanted)
         if send.state is State.PLANNED:
             approve(connection, build.hash, person=wanted.person, now=now())
             require_approval(connection, build.hash, course.settings)
             send = move(connection, send, State.PREPARING)
+        if wanted.priority > send.priority:
+            refuse_beyond_cap(connection, send.newsletter, course.settings, issue=send.issue, at=now())
+            connection.execute(update(sends).where(sends.c.id == send.id).values(priority=wanted.priority))
         if wanted.detached:
             connection.execute(update(sends).where(sends.c.id == send.id).values(detached=True))
     return course, set_going(store, course, send.id, now=now())
@@ -188,21 +192,6 @@ def report_on(store: Store, send_id: str) -> Report:
     """How a send stands now. Raises NotFound."""
     with store.read() as connection:
         return Report(get(connection, send_id), account(connection, send_id))
-
-
-def _refuse_other_way(send: Send, transport: Transport) -> None:
-    """Another transport knows nothing of what this one took: what is in flight might go out a second time."""
-    if send.transport != transport.name:
-        raise Refused(
-            f'Send {send.id} of issue {send.issue} began with [transport] kind = "{send.transport}", and now it is '
-            f'"{transport.name}". Set it back (in config.toml, or NEWSLETTER_TRANSPORT__KIND={send.transport}) to go '
-            f"on, or end it with: newsletter sends cancel {send.id}"
-        )
-    if send.scope is not None and send.scope != transport.scope:
-        raise Refused(
-            f"Send {send.id} of issue {send.issue} began at {send.scope}, and the settings now lead to "
-            f"{transport.scope}. Set them back to go on, or end it with: newsletter sends cancel {send.id}"
-        )
 
 
 def _refuse_other_readers(send: Send, wanted: NewSend) -> None:

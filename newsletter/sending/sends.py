@@ -38,7 +38,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.PREPARING: frozenset({State.SENDING, State.HELD, State.CANCELLED}),
     State.SENDING: frozenset({State.PAUSED, State.HELD, State.DONE, State.CANCELLED}),
     State.PAUSED: frozenset({State.SENDING, State.CANCELLED}),
-    State.HELD: frozenset({State.SENDING, State.CANCELLED}),
+    State.HELD: frozenset({State.SENDING, State.PAUSED, State.CANCELLED}),
     State.DONE: frozenset({State.SENDING}),  # only by resolving its uncertain readers: somebody is pending again
     State.CANCELLED: frozenset(),
 }

@@ -87,6 +87,18 @@ class Store:
         finally:
             self._turn.release()
 
+    def break_off_frozen(self, seconds: float) -> int:
+        """On PostgreSQL: end what processes that have stood still for so long keep locked; how many. Raises StoreError.
+
+        SQLite's lock cannot be taken from its holder: he must be woken or killed.
+        """
+        if not self.is_postgresql:
+            return 0
+        from newsletter.store.postgresql import break_off_frozen
+
+        with self.read() as connection:
+            return break_off_frozen(connection, seconds)
+
     def close(self) -> None:
         self.engine.dispose()
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from psycopg.adapt import Buffer
 from psycopg.types.string import StrDumperUnknown
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
 _CONNECT_SECONDS = 10
 # A host that vanishes with the write lock in its hands must not keep the others out for hours.
+_NAME = "newsletter"  # of our sessions, in pg_stat_activity
 _KEEPALIVE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
 
@@ -22,7 +23,8 @@ class _Text(StrDumperUnknown):
 
 def postgresql_engine(url: URL, *, wait_ms: int) -> Engine:
     """Connections are made when needed; who waits longer than `wait_ms` for a lock is told so."""
-    options = f"{url.query.get('options', '')} -c timezone=UTC -c lock_timeout={wait_ms} {_KEEPALIVE}"
+    ours = f"-c timezone=UTC -c lock_timeout={wait_ms} -c application_name={_NAME} {_KEEPALIVE}"
+    options = f"{url.query.get('options', '')} {ours}"
     engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
@@ -35,6 +37,25 @@ def postgresql_engine(url: URL, *, wait_ms: int) -> Engine:
         connection.adapters.register_dumper(str, _Text)
 
     return engine
+
+
+# In a pipeline a session counts as active while it waits for its client, so no timeout of the server's own ends it.
+_FROZEN = text(
+    "SELECT pg_terminate_backend(holder.pid) FROM pg_stat_activity holder "
+    "WHERE holder.application_name = :name AND holder.datname = current_database() AND holder.usename = current_user "
+    "AND holder.wait_event = 'ClientRead' "
+    "AND holder.state_change < clock_timestamp() - make_interval(secs => :seconds) "
+    "AND holder.pid IN (SELECT unnest(pg_blocking_pids(waiting.pid)) FROM pg_stat_activity waiting "
+    "WHERE waiting.datname = current_database() AND waiting.wait_event_type = 'Lock')"
+)
+
+
+def break_off_frozen(connection: Connection, seconds: float) -> int:
+    """End our sessions that keep others waiting and whose process has said nothing for so long; how many.
+
+    Such a process was frozen, or its machine is gone. What it had not committed is as if it had not been.
+    """
+    return len(connection.execute(_FROZEN, {"name": _NAME, "seconds": seconds}).all())
 
 
 def driver_arguments(engine: Engine) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -43,10 +44,8 @@ def serve(app: App, host: str, port: int, *, after_post: Callable[[], None] | No
             proxy_headers=bool(proxies),
             forwarded_allow_ips=proxies,
         )
-        try:
+        with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:
-            sys.stdout.write("Stopped.\n")
 
 
 def _then(site: ASGIApp, after_post: Callable[[], None]) -> ASGIApp:

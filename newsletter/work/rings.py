@@ -19,6 +19,7 @@ from newsletter.sending.due import start_due
 from newsletter.sending.interrupts import Stop
 from newsletter.sending.late import continue_late
 from newsletter.sending.service.post import deliver
+from newsletter.sending.slices import SILENT_SECONDS
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.transports.mail import Transport
@@ -87,6 +88,10 @@ def _account_list(desk: Desk) -> None:
         account_list.sync(desk.store, settings, desk.ring, now=now, stop=desk.stop.is_set)
 
 
+def _frozen(desk: Desk) -> None:
+    desk.store.break_off_frozen(SILENT_SECONDS)
+
+
 def _polls(desk: Desk) -> None:
     freeze_closed(desk.store, desk.now(), known=desk.polls)
 
@@ -99,6 +104,7 @@ RINGS = (
     Ring("post", "service mail", 2, _post),
     Ring("late", "late joiners", 5, _late),
     Ring("sends", "sends", 2, _sends),
+    Ring("frozen", "processes that stand still", 5, _frozen),
     Ring("events", "what comes back", 1, _events),
     Ring("account-list", "the suppression list of Amazon SES", 3600, _account_list),
     Ring("polls", "polls that close", 60, _polls),

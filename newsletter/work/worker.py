@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock, Thread
@@ -28,6 +29,7 @@ from newsletter.sending.detached import Detached, park_away
 from newsletter.sending.interrupts import Stop, on_stop_signal
 from newsletter.sending.sends import Send, State, get
 from newsletter.sending.slices import HEARTBEAT, QUEUE, TASK
+from newsletter.sending.ways import other_way
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.postgresql import driver_arguments
@@ -61,15 +63,17 @@ class Worker:
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; what is in flight then is finished."""
-        looker = Thread(target=self._look, name="look")
+        beside = [Thread(target=self._look, name="look"), Thread(target=self._watch, name="watch")]
         with on_stop_signal(self.stop.set):
-            looker.start()
+            for thread in beside:
+                thread.start()
             try:
                 while not self.stop.is_set():
                     self._take_jobs()
             finally:
                 self.stop.set()
-                looker.join()
+                for thread in beside:
+                    thread.join()
 
     def _take_jobs(self) -> None:
         """Until told to stop, or until the database goes away: then wait, and come back."""
@@ -115,13 +119,10 @@ class Worker:
     def _slice(self, send_id: str, batches: tuple[int, int]) -> None:
         with self.store.read() as connection:
             send = get(connection, send_id)
-        ours = send.transport == self.transport.name and send.scope in (None, self.transport.scope)
         if send.state is not State.SENDING or self.stop.is_set():
             return
-        if not ours:
-            self._say(
-                f"send {send.id} goes out by {send.scope or send.transport}, which is not what is configured here"
-            )
+        if (why := other_way(send, self.transport)) is not None:
+            self._say(why)
             return
         course = self._course(send)
         patience, stop = self.patience, self.stop
@@ -154,6 +155,12 @@ class Worker:
                 self._say(problem)
             self.stop.wait(self.look_seconds)
         detached.wait()
+
+    def _watch(self) -> None:
+        """A worker that was frozen with rows locked must not keep the others waiting, this one's looking included."""
+        while not self.stop.wait(self.look_seconds):
+            with suppress(NewsletterError, SQLAlchemyError):  # the database is away: the look says so
+                self.store.break_off_frozen(self.patience.silent_seconds)
 
     def _say(self, problem: str) -> None:
         """In one line, and once until it changes."""

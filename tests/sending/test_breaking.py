@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import time
+from datetime import datetime, time, timedelta
 
 import pytest
 from scheduled import ISSUE, Newsroom, local
@@ -17,7 +17,7 @@ from newsletter.errors import Refused
 from newsletter.rendering.freeze import load_build
 from newsletter.sending import sends
 from newsletter.sending.accounts import account
-from newsletter.sending.breaking import BREAKING, outranked
+from newsletter.sending.breaking import BREAKING, outranked_by
 from newsletter.sending.course import course_of, follow
 from newsletter.sending.send import send_issue
 from newsletter.sending.sends import Send, State
@@ -49,12 +49,12 @@ def test_other_sends_of_the_same_account_stand_aside_while_breaking_news_has_rea
     daily, breaking = breaking_beside_daily(newsroom)
     elsewhere = replace(daily, scope="another account")
     with newsroom.app.store.read() as connection:
-        assert outranked(connection, daily)
-        assert not outranked(connection, breaking)
-        assert not outranked(connection, elsewhere)
+        assert outranked_by(connection, daily, now=newsroom.at) == breaking.id
+        assert outranked_by(connection, breaking, now=newsroom.at) is None
+        assert outranked_by(connection, elsewhere, now=newsroom.at) is None
     assert newsroom.send("2024-10-10-breaking").report
     with newsroom.app.store.read() as connection:
-        assert not outranked(connection, daily)
+        assert outranked_by(connection, daily, now=newsroom.at) is None
 
 
 def breaking_beside_daily(newsroom: Newsroom) -> tuple[Send, Send]:
@@ -69,22 +69,22 @@ def breaking_beside_daily(newsroom: Newsroom) -> tuple[Send, Send]:
 
 
 def test_a_send_at_work_waits_until_breaking_news_has_gone_and_then_goes_on(
-    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    daily, _ = breaking_beside_daily(newsroom)
+    daily, breaking = breaking_beside_daily(newsroom)
     asked, app, beside = threading.Event(), newsroom.app, []
 
-    def asks(connection: Connection, send: Send) -> bool:
-        found = outranked(connection, send)
+    def asks(connection: Connection, send: Send, *, now: datetime) -> str | None:
+        found = outranked_by(connection, send, now=now)
         if send.id == daily.id:
             asked.set()
         return found
 
     def look() -> None:
         with app.store.read() as connection:
-            beside.append(outranked(connection, daily))
+            beside.append(outranked_by(connection, daily, now=newsroom.at))
 
-    monkeypatch.setattr("newsletter.sending.run.outranked", asks)
+    monkeypatch.setattr("newsletter.sending.run.outranked_by", asks)
     slow = Memory(before_call=look)
     build = load_build(app.store, daily.build)
     work = threading.Thread(
@@ -98,6 +98,7 @@ def test_a_send_at_work_waits_until_breaking_news_has_gone_and_then_goes_on(
     work.join()
     assert len(slow.taken) == 20
     assert not any(beside)
+    assert f"Send {daily.id} stands aside until breaking send {breaking.id} has gone." in caplog.messages
 
 
 def test_a_job_of_another_send_ends_so_that_its_worker_is_free_for_breaking_news(newsroom: Newsroom) -> None:
@@ -122,7 +123,40 @@ def test_breaking_news_that_nobody_is_sending_keeps_nobody_waiting(newsroom: New
     newsroom.send("2024-10-10-breaking", breaking=True)
     assert daily is not None
     with newsroom.app.store.read() as connection:
-        assert not outranked(connection, daily.send)
+        assert outranked_by(connection, daily.send, now=newsroom.at) is None
+
+
+def test_detached_breaking_news_that_no_clock_goes_on_with_soon_keeps_nobody_waiting(newsroom: Newsroom) -> None:
+    daily, breaking = breaking_beside_daily(newsroom)
+    with newsroom.app.store.read() as connection:
+        assert outranked_by(connection, daily, now=newsroom.at + timedelta(seconds=9)) == breaking.id
+        assert outranked_by(connection, daily, now=newsroom.at + timedelta(seconds=11)) is None
+
+
+def test_a_send_under_way_can_be_made_breaking_news_and_counts_as_one(newsroom: Newsroom) -> None:
+    newsroom.set(breaking_per_day=1)
+    newsroom.at = local("2024-10-10 06:30")
+    begun = newsroom.send(ISSUE, detach=True).report
+    assert begun is not None
+    assert begun.send.priority == 0
+    raised = newsroom.send(ISSUE, detach=True, breaking=True).report
+    assert raised is not None
+    assert (raised.send.id, raised.send.priority) == (begun.send.id, BREAKING)
+    newsroom.write("2024-10-10-breaking")
+    other = newsroom.send("2024-10-10-breaking", detach=True).report
+    assert other is not None
+    with pytest.raises(Refused, match="1 breaking sends of 2024-10-10"):
+        newsroom.send("2024-10-10-breaking", detach=True, breaking=True)
+    assert newsroom.sends("2024-10-10-breaking")[0].priority == 0
+
+
+def test_what_means_nothing_to_a_send_under_way_is_said(newsroom: Newsroom) -> None:
+    newsroom.at = local("2024-10-10 06:30")
+    assert newsroom.send(ISSUE, detach=True).report
+    done = newsroom.send(ISSUE, rest=True, waive=("DATE=late",)).report
+    assert done is not None
+    assert "--waive changed nothing" in " ".join(done.warnings)
+    assert f"newsletter send {ISSUE} --rest" in " ".join(done.warnings)
 
 
 def test_a_newsletter_has_so_many_breaking_sends_a_day(newsroom: Newsroom) -> None:

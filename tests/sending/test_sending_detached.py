@@ -38,8 +38,9 @@ from sqlalchemy import Connection, func, select, text
 from test_sending_commands import typed
 
 from newsletter.app import App, open_app
-from newsletter.errors import StoreError
+from newsletter.errors import Refused, StoreError
 from newsletter.sending import send as verb
+from newsletter.sending.control import pause
 from newsletter.sending.detached import Detached
 from newsletter.sending.interrupts import Stop
 from newsletter.sending.parking import resume_due
@@ -130,11 +131,51 @@ def test_a_spent_quota_parks_the_send_for_an_hour_and_then_it_goes_on(app: App) 
     hour = MORNING + timedelta(hours=1)
     assert (parked.state, parked.parked_until) == (State.HELD, hour)
     assert "held until 10 October 11:30 UTC" in typed(app, "sends", "show", parked.id).output
-    assert resume_due(app.store, hour - timedelta(seconds=1)) == []
-    assert [send.id for send in resume_due(app.store, hour)] == [parked.id]
+    assert resume_due(app.store, transport, hour - timedelta(seconds=1)) == []
+    assert [send.id for send in resume_due(app.store, transport, hour)] == [parked.id]
     transport.answer = lambda _: ACCEPT
     assert follow(app, parked.id, transport).state is State.DONE
     assert transport.mailed == Counter(range(1, 31))
+
+
+def test_a_parked_send_is_not_woken_by_a_clock_with_another_way_out_which_says_so(app: App) -> None:
+    add_readers(app, 3)
+    transport = Memory(lambda r: QUOTA_SPENT)
+    parked = run(app, start(app, transport), transport)
+    assert parked.parked_until is not None
+    looking = detached(app, app.transport(), now=parked.parked_until)
+    assert f'Send {parked.id} of issue {parked.issue} began with [transport] kind = "memory"' in (looking.look() or "")
+    assert reread(app, parked) == parked
+    shown = typed(app, "sends", "show", parked.id).output
+    assert "Set it back" in shown
+    assert "by itself" not in shown
+
+
+def test_a_detached_send_of_another_way_is_named_by_the_clock_that_leaves_it(app: App) -> None:
+    add_readers(app, 3)
+    build = frozen(app, make_build())
+    send = begin(app.store, app.workspace, Memory(), build, person="ann", now=app.now).send
+    assert f"newsletter sends cancel {send.id}" in (detached(app, app.transport()).look() or "")
+    assert detached(app, Memory()).look() is None
+
+
+def test_a_parked_or_held_send_can_be_paused_and_wakes_no_more(app: App) -> None:
+    add_readers(app, 3)
+    transport = Memory(lambda r: QUOTA_SPENT)
+    parked = run(app, start(app, transport), transport)
+    paused = pause(app.store, parked.id, person="ben")
+    assert (paused.state, paused.resume_at) == (State.PAUSED, None)
+    assert paused.reason == f"paused by ben; it was held: {parked.reason}"
+    assert resume_due(app.store, transport, MORNING + timedelta(days=2)) == []
+
+
+def test_a_send_that_is_being_prepared_cannot_be_paused_and_the_way_out_is_named(app: App) -> None:
+    add_readers(app, 3)
+    send = start(app, Memory())
+    with app.store.write() as connection:
+        connection.execute(sends.update().values(state=State.PREPARING))
+    with pytest.raises(Refused, match=f"being prepared.*newsletter sends cancel {send.id}"):
+        pause(app.store, send.id, person="ben")
 
 
 def test_a_provider_that_is_away_is_tried_again_after_growing_waits_by_one_reader_at_a_time(app: App) -> None:
@@ -149,7 +190,7 @@ def test_a_provider_that_is_away_is_tried_again_after_growing_waits_by_one_reade
         if len(waits) > 1:
             assert [len(call) for call in transport.calls[asked:]] == [1]
         now = parked.parked_until
-        resume_due(app.store, now)
+        resume_due(app.store, transport, now)
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (1, 15)
     transport.answer = lambda _: ACCEPT
@@ -232,13 +273,18 @@ def test_connections_lost_in_mid_send_lose_no_answer_and_double_nobody(app: App)
 
 
 @pytest.mark.sqlite
-def test_a_full_disk_is_waited_for_and_no_answer_is_lost(app: App) -> None:
+def test_a_full_disk_is_said_at_once_and_waited_for_and_no_answer_is_lost(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
     add_readers(app, 400)
     transport = Memory(batch_size=5)
     send = start(app, transport)
     with full_after(app, transport, 50) as empty:
         threading.Timer(0.5, empty).start()
         assert run(app, send, transport).state is State.DONE
+    said = [record.getMessage() for record in caplog.records if "waits for it" in record.getMessage()]
+    assert len(said) == 1
+    assert "disk is full" in said[0]
     assert transport.mailed == Counter(range(1, 401))
     assert account_of(app, send).accepted == 400
 

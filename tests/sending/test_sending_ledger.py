@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +36,7 @@ from sending_rig import (
 from sqlalchemy import select, update
 
 from newsletter.app import App
+from newsletter.config import open_workspace
 from newsletter.errors import NotFound, Refused, StoreError
 from newsletter.sending import leases, pace, sends
 from newsletter.sending.accounts import Account, in_doubt, report, turned_down
@@ -216,6 +217,19 @@ def test_taking_stock_leaves_what_a_living_process_has_in_flight(app: App) -> No
     with owner(app.store, app.workspace.locks) as living:
         crash(app, send, [1, 2], owner=living.name)
         take_stock(app.store, app.workspace.locks, send.id, now=MORNING)
+        assert account_of(app, send).in_flight == 2
+
+
+@pytest.mark.sqlite
+def test_a_second_workspace_on_the_same_database_file_sees_who_lives(
+    app: App, make_workspace: Callable[..., Path]
+) -> None:
+    add_readers(app, 2)
+    send = start(app, Memory())
+    beside = make_workspace(f'[store]\nurl = "{app.workspace.store_url}"\n', name="beside")
+    with owner(app.store, app.workspace.locks) as living:
+        crash(app, send, [1, 2], owner=living.name)
+        take_stock(app.store, open_workspace(beside).locks, send.id, now=MORNING)
         assert account_of(app, send).in_flight == 2
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from databases import Postgresql
 from postgresql_server import PostgresqlServer
-from sqlalchemy import insert, select, text
+from sqlalchemy import TextClause, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from newsletter.app import App, open_app
@@ -88,6 +91,34 @@ def test_the_administrators_defaults_do_not_change_what_the_program_means(
         assert reading == ["repeatable read", "UTC", "30s"]
         assert writing == ["read committed", "UTC", "30s"]
     store.close()
+
+
+def test_a_process_that_stands_still_in_the_midst_of_its_work_keeps_others_waiting_no_longer(app: App) -> None:
+    """In a pipeline its session counts as active, so the server alone would wait for it for ever."""
+    with app.store.write() as connection:
+        connection.execute(insert(subscribers).values(id=1, address_hash="h1:1", created_at=app.now()))
+    change = text("UPDATE subscribers SET first_name = 'Ann' WHERE id = 1")
+    with app.store.engine.connect() as frozen:
+        driver = frozen.connection.driver_connection
+        assert driver is not None
+        with suppress(psycopg.OperationalError), driver.pipeline():
+            driver.execute("UPDATE subscribers SET first_name = 'Ben' WHERE id = 1 RETURNING id").fetchone()
+            assert app.store.break_off_frozen(0) == 0  # nobody waits for it
+            with ThreadPoolExecutor() as pool:
+                other = pool.submit(write, app.store, change)
+                while not other.done():
+                    assert app.store.break_off_frozen(3_600) == 0  # not for so long
+                    if app.store.break_off_frozen(0):
+                        other.result(60)
+        assert driver.broken
+        frozen.invalidate()
+    with app.store.read() as connection:
+        assert connection.scalar(select(subscribers.c.first_name)) == "Ann"
+
+
+def write(store: Store, change: TextClause) -> None:
+    with store.write(alone=False) as connection:
+        connection.execute(change)
 
 
 def test_a_text_with_a_nul_in_it_is_stored_without(app: App) -> None:
