@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_COPIED = frozenset({"issue", "send", "story", "import", "date"})  # columns of names for the next command
+_LONGEST_COPIED = 40
 _COLOUR = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 
 
@@ -47,12 +49,15 @@ def step(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:
-    """A plain table; the columns numbered in `right` are right-aligned."""
+    """A plain table; the columns numbered in `right` are right-aligned. Names people copy stay on one line."""
+    cells = [[str(cell) for cell in row] for row in rows]
     shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
-        shown.add_column(column, justify="right" if index in right else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(plain(cell) for cell in row))
+        whole = column in _COPIED and max((len(row[index]) for row in cells), default=0) <= _LONGEST_COPIED
+        justify: Literal["right", "left"] = "right" if index in right else "left"
+        shown.add_column(column, justify=justify, overflow="fold", no_wrap=whole)
+    for row in cells:
+        shown.add_row(*map(plain, row))
     out.print(shown)
 
 

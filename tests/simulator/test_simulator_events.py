@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +17,7 @@ from newsletter.simulator.fate import Fates
 from newsletter.simulator.lists import Suppressions
 from newsletter.simulator.record import Accepted, Record
 from newsletter.simulator.script import EventsScript, RecipientsScript, Script
+from newsletter.simulator.sns import Signer
 from newsletter.simulator.tracking import NOTHING
 
 START = datetime(2024, 10, 10, 10, 30, tzinfo=UTC)
@@ -82,13 +83,25 @@ def test_the_last_comes_first_when_events_are_reversed(tmp_path: Path) -> None:
     assert [kind for _, kind in topic.read()] == ["Complaint", "Delivery", "Send"]
 
 
+@pytest.fixture(scope="session")
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Made once: that takes longer than all else here."""
+    folder = tmp_path_factory.mktemp("key")
+    Signer(folder).certificate_path()
+    return (folder / "signing.pem").read_bytes()
+
+
 @given(
     seed=st.integers(0, 9),
     shares=st.tuples(SHARE, SHARE, SHARE, SHARE),
     waits=st.lists(st.integers(0, 90), min_size=1, max_size=12),
 )
 def test_a_restart_numbers_the_same_events_alike(
-    tmp_path_factory: Any, seed: int, shares: tuple[float, ...], waits: list[int]
+    tmp_path_factory: pytest.TempPathFactory,
+    signing_key: bytes,
+    seed: int,
+    shares: tuple[float, ...],
+    waits: list[int],
 ) -> None:
     duplicated, lost, late, turned = shares
     script = Script(
@@ -97,6 +110,7 @@ def test_a_restart_numbers_the_same_events_alike(
         recipients=RecipientsScript(bounces=0.2, soft_bounces=0.2, complaints=0.2, delays=0.2),
     )
     folder = tmp_path_factory.mktemp("topic")
+    (folder / "signing.pem").write_bytes(signing_key)
     first = Topic(folder, script)
     seen: list[tuple[str, str]] = []
     for number, seconds in enumerate(waits):
