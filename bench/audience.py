@@ -24,9 +24,9 @@ from typing import TypeVar
 from sqlalchemy import Connection, bindparam, text
 
 from newsletter.audience.explain import count
-from newsletter.config import NewsletterSettings
 from newsletter.sending.prepare import PIECE, prepare
 from newsletter.sending.sends import NewSend, create
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.schema import upgrade
 from newsletter.store.tables import Instant

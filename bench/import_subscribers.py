@@ -28,7 +28,7 @@ from sqlalchemy import Connection, delete
 
 from newsletter.audience.consent import Basis
 from newsletter.audience.import_csv import import_csv
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import Key, KeyRing
 from newsletter.store.schema import upgrade

@@ -31,13 +31,13 @@ from sqlalchemy import func, select, text, update
 from newsletter.audience.explain import count
 from newsletter.audience.links import ReaderLink
 from newsletter.audience.unsubscribe import unsubscribe
-from newsletter.config import Settings
 from newsletter.feedback.apply import apply_messages
 from newsletter.feedback.report import report
 from newsletter.sending.accounts import account
 from newsletter.sending.ledger import Change, Claims, Scope, record
 from newsletter.sending.prepare import PIECE, prepare
 from newsletter.sending.sends import NewSend, Send, State, create, move
+from newsletter.settings import Settings
 from newsletter.store.engine import Store
 from newsletter.store.keys import Key, KeyRing
 from newsletter.store.tables import consent, deliveries, events, raw_events, subscribers, subscriptions

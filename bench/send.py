@@ -30,11 +30,11 @@ from beside.sink import sink
 from sqlalchemy import insert
 
 from newsletter.app import App, make_workspace, system_clock
-from newsletter.config import SesSettings, SmtpSettings
 from newsletter.rendering.build import Build, canonical_json
 from newsletter.rendering.freeze import freeze
 from newsletter.sending.messages import Fields, mail_of
 from newsletter.sending.send import send_issue
+from newsletter.settings import SesSettings, SmtpSettings
 from newsletter.simulator.server import start
 from newsletter.store.tables import consent, subscribers, subscriptions
 from newsletter.transports.mail import Transport

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.config import CONFIG_NAME, SECRETS_NAME, SesSettings, Settings, Workspace, open_workspace, shipped
+from newsletter.config import CONFIG_NAME, SECRETS_NAME, Workspace, open_workspace, shipped
 from newsletter.errors import Refused, StoreError
+from newsletter.settings import SesSettings, Settings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing, check_keys, new_key, read_keys
 from newsletter.store.schema import is_current, is_empty, upgrade

@@ -32,7 +32,7 @@ from newsletter.audience.ledger import Profile, Subscriber
 from newsletter.audience.policies import policy_in_force
 from newsletter.audience.proofs import BEFORE_IMPORT, VISIT, Proof, keep_many
 from newsletter.audience.suppression import suppress_many, suppressions_of
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 
 
 class Status(StrEnum):

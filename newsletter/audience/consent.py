@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from newsletter.audience.policies import sufficient_versions
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 
 EVERYWHERE = "*"  # the scope of a suppression that holds for every newsletter
 

@@ -26,8 +26,8 @@ from newsletter.audience.proofs import VISIT
 from newsletter.audience.sentences import told
 from newsletter.audience.timeline import Newsletters, batches_of, story
 from newsletter.audience.wordings import text_of
-from newsletter.config import NewsletterSettings
 from newsletter.errors import NotFound, Refused
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import proofs

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Insert, Select, case, func, in
 
 from newsletter.audience.consent import OWN_YES, Basis, Event, Purpose
 from newsletter.audience.select import Judged, Some, judge, lapsed
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.tables import Instant, consent
 

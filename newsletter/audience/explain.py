@@ -13,7 +13,7 @@ from newsletter.audience.addresses import address_hash, normalise
 from newsletter.audience.consent import Decision, Reason, may_mail
 from newsletter.audience.select import verdicts
 from newsletter.audience.suppression import suppressions_of
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 

@@ -24,8 +24,9 @@ from newsletter.audience.consent import MAILABLE, Entry, deciding
 from newsletter.audience.segment_sql import View, members
 from newsletter.audience.segments import read_segment
 from newsletter.audience.select import verdicts
-from newsletter.config import NewsletterSettings, Workspace
+from newsletter.config import Workspace
 from newsletter.errors import InputError, Place, Problem, Refused
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.tables import subscribers, subscriptions
 

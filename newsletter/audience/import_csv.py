@@ -31,8 +31,8 @@ from newsletter.audience.formats import GENERIC
 from newsletter.audience.row import LONGEST_SOURCE, Defaults, Wrong, holds_address, read_claim
 from newsletter.audience.spool import Spool
 from newsletter.audience.undo import settle
-from newsletter.config import NewsletterSettings
 from newsletter.errors import InputError, Place, Problem
+from newsletter.settings import NewsletterSettings
 from newsletter.store.bulk import roomy, usual
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing

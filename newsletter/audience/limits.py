@@ -17,7 +17,7 @@ from ipaddress import ip_address, ip_network
 from sqlalchemy import Connection, select
 
 from newsletter.audience.addresses import Address
-from newsletter.config import SignupSettings
+from newsletter.settings import SignupSettings
 from newsletter.store.keys import Key
 from newsletter.store.tables import form_uses
 from newsletter.store.upsert import upsert

@@ -19,7 +19,8 @@ from newsletter.audience.mail_owed import MailKind
 from newsletter.audience.policies import begins, later_of, newest_to_tell, policy_in_force, since, sufficient_versions
 from newsletter.audience.proofs import Visit, keep_visit
 from newsletter.audience.select import Judged, judge
-from newsletter.config import NewsletterSettings, PolicySettings, Workspace
+from newsletter.config import Workspace
+from newsletter.settings import NewsletterSettings, PolicySettings
 from newsletter.store.engine import Store
 from newsletter.store.tables import Instant, service_mails
 

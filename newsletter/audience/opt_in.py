@@ -16,7 +16,7 @@ from newsletter.audience.policies import policy_in_force
 from newsletter.audience.proofs import Visit, keep_visit
 from newsletter.audience.suppression import lift
 from newsletter.audience.wordings import remember_wording
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import subscribers, subscriptions
 
 LIFTED = (Suppressed.UNSUBSCRIBE, Suppressed.ERASURE, Suppressed.MOVED)

@@ -17,7 +17,7 @@ from newsletter.audience.consent import Entry, Event, Purpose, Suppressed
 from newsletter.audience.mail_owed import MailKind
 from newsletter.audience.suppression import suppressions_of
 from newsletter.audience.wordings import text_of
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import service_mails
 
 Newsletters = Mapping[str, NewsletterSettings]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, time
 
-from newsletter.config import NewsletterSettings, PolicySettings
+from newsletter.settings import NewsletterSettings, PolicySettings
 
 
 def policy_in_force(settings: NewsletterSettings, at: datetime) -> str | None:

@@ -28,8 +28,9 @@ from newsletter.audience.signup import Requested, request
 from newsletter.audience.suppression import suppressions_of
 from newsletter.audience.unsubscribe import Source, from_send, withdraw
 from newsletter.audience.wordings import wording_of
-from newsletter.config import NewsletterSettings, Workspace
+from newsletter.config import Workspace
 from newsletter.errors import InputError, Place, Problem
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import subscribers

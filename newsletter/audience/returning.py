@@ -22,7 +22,7 @@ from newsletter.audience.ledger import Recorded
 from newsletter.audience.proofs import Visit, keep_visit
 from newsletter.audience.suppression import suppressions_of
 from newsletter.audience.unsubscribe import counting
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.tables import consent, subscribers
 

@@ -19,7 +19,7 @@ from newsletter.audience.gather import gather
 from newsletter.audience.ledger import in_force, not_undone
 from newsletter.audience.segments import Conditions, Segment, Span, start_of
 from newsletter.audience.select import Some, among, deciding_entries, tracking, verdicts
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import consent, deliveries, sends, subscribers, subscriptions, tracked, votes
 
 Holds = ColumnElement[bool]

@@ -25,9 +25,11 @@ from pydantic import (
 )
 
 from newsletter.audience.consent import Basis, months_before
-from newsletter.config import CONFIG_NAME, NAME, NewsletterSettings, Workspace
+from newsletter.config import CONFIG_NAME, Workspace
 from newsletter.documents import Document, decode, did_you_mean, read_toml, shown, validate
 from newsletter.errors import InputError, NotFound, Place, Problem, shown_path
+from newsletter.settings import NewsletterSettings
+from newsletter.values import NAME
 
 SUFFIX = ".toml"
 NOBODYS = "default"  # no segment's name: it is the variant of readers who are in none

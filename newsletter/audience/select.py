@@ -41,7 +41,7 @@ from newsletter.audience.consent import (
 )
 from newsletter.audience.ledger import in_force, not_undone
 from newsletter.audience.policies import sufficient_versions
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import Instant, consent, subscribers, subscriptions, suppressions
 
 

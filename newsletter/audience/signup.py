@@ -27,8 +27,9 @@ from newsletter.audience.policies import policy_in_force
 from newsletter.audience.proofs import Visit, keep_visit
 from newsletter.audience.suppression import suppressions_of
 from newsletter.audience.wordings import remember_wording
-from newsletter.config import NewsletterSettings, Settings, Workspace
+from newsletter.config import Workspace
 from newsletter.errors import InputError, Place, Problem
+from newsletter.settings import NewsletterSettings, Settings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import consent, service_mails, signups, subscribers

@@ -16,8 +16,8 @@ from newsletter.audience.consent import Basis
 from newsletter.audience.explain import Explanation, explain
 from newsletter.audience.ledger import Subscriber
 from newsletter.audience.row import Defaults, Wrong, read_claim
-from newsletter.config import NewsletterSettings
 from newsletter.errors import InputError, NotFound, Place, Problem, Refused
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import subscriptions

@@ -19,7 +19,7 @@ from newsletter.audience.ledger import not_undone
 from newsletter.audience.mail_owed import MailKind
 from newsletter.audience.proofs import delete_over_age
 from newsletter.audience.undo import settle_if_nobody_imports
-from newsletter.config import Settings
+from newsletter.settings import Settings
 from newsletter.store.engine import Store
 from newsletter.store.tables import consent, form_uses, proofs, service_mails, signups, subscribers, subscriptions
 

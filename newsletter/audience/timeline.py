@@ -15,7 +15,7 @@ from newsletter.audience.ledger import Subscriber
 from newsletter.audience.sentences import SUPPRESSED, Batch, day, told, told_of_mail, told_of_suppression
 from newsletter.audience.suppression import suppressions_of
 from newsletter.audience.wordings import text_of
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import import_batches, service_mails, subscriptions, suppression_lifts

@@ -16,7 +16,7 @@ from newsletter.audience import ledger
 from newsletter.audience.consent import Basis, Entry, Event, Purpose, Wording, may_track
 from newsletter.audience.policies import policy_in_force
 from newsletter.audience.proofs import Visit, keep_visit
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import wordings
 from newsletter.store.upsert import insert_new
 

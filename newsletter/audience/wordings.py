@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from newsletter.audience.consent import Wording
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import wordings
 from newsletter.store.upsert import insert_new
 

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from newsletter.config import Address
 from newsletter.editorial.fields import (
     BlockId,
     Cell,
@@ -30,6 +29,7 @@ from newsletter.editorial.fields import (
     Words,
 )
 from newsletter.editorial.query import Select
+from newsletter.values import Address
 
 Markdown = Words
 MOST_COLUMNS = 6  # of a table that is to be read on a phone

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo
 
-from newsletter.config import NewsletterSettings
 from newsletter.editorial.story import Story
+from newsletter.settings import NewsletterSettings
 
 
 def embargo_end(story: Story, zone: tzinfo) -> datetime | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from newsletter.config import CONFIG_NAME, NewsletterSettings, Workspace
+from newsletter.config import CONFIG_NAME, Workspace
 from newsletter.documents import Document, did_you_mean
 from newsletter.editorial.composition import composition_problems
 from newsletter.editorial.definition import (
@@ -47,6 +47,7 @@ from newsletter.editorial.story import Story
 from newsletter.editorial.threads import Continued, continues, earlier_in_thread
 from newsletter.editorial.votes import polls_sent
 from newsletter.errors import InputError, Place, Problem
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 
 __all__ = ["FollowUp", "ResolvedBlock", "ResolvedIssue", "resolve"]

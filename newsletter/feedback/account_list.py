@@ -17,9 +17,9 @@ from sqlalchemy import Connection, func, select
 from newsletter.audience.addresses import address_hash, normalise
 from newsletter.audience.consent import EVERYWHERE, Suppressed, Suppression
 from newsletter.audience.suppression import suppress_many
-from newsletter.config import SesSettings, Settings
 from newsletter.errors import InputError, Refused
 from newsletter.feedback.aws import ERRORS, client, in_words
+from newsletter.settings import SesSettings, Settings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import feed_positions, suppression_lifts, suppressions

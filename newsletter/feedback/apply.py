@@ -13,7 +13,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from newsletter.config import Settings
 from newsletter.feedback.breaker import judge, lock_sends
 from newsletter.feedback.delivery_rows import DeliveryRows, key_of
 from newsletter.feedback.service_mail import ServiceMails
@@ -22,6 +21,7 @@ from newsletter.feedback.suppressing import suppress_by
 from newsletter.feedback.tracked import Looks
 from newsletter.feedback.untagged import Told, told_apart
 from newsletter.feedback.vocabulary import Event, NotAnEvent, parse
+from newsletter.settings import Settings
 from newsletter.store.bulk import insert_many
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import events, raw_events, subscribers

@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Row, and_, func, or_, select
 
-from newsletter.config import BreakerSettings, Settings
 from newsletter.feedback.delivery_rows import DeliveryRows
 from newsletter.feedback.figures import Figures, Kept, advance, count, keep, kept, weight
 from newsletter.feedback.suppressing import CONTENT
 from newsletter.feedback.vocabulary import Event, Kind
 from newsletter.sending.sends import State, get, move
 from newsletter.sending.stops import stop, under_way
+from newsletter.settings import BreakerSettings, Settings
 from newsletter.store.tables import events, newsletter_stops, sends
 
 WINDOW = timedelta(days=7)

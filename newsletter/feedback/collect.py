@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from newsletter.config import Settings
 from newsletter.feedback.apply import Applied
 from newsletter.feedback.feed import pull
 from newsletter.feedback.sqs import Queue
+from newsletter.settings import Settings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 

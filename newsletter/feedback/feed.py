@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from newsletter.config import Settings
 from newsletter.errors import Refused
 from newsletter.feedback.apply import Applied, apply_messages
 from newsletter.feedback.fetching import Unreachable, fetch
 from newsletter.feedback.sns import Forged, Trust, verified
+from newsletter.settings import Settings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import feed_positions

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from newsletter.config import Settings
 from newsletter.feedback.apply import apply_messages
 from newsletter.feedback.aws import ERRORS, client, in_words
 from newsletter.feedback.certificates import Certificates
 from newsletter.feedback.fetching import NotThere, Unreachable, fetch
 from newsletter.feedback.sns import RAW, Forged, Trust, verified
+from newsletter.settings import Settings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 

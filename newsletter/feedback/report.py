@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from newsletter.config import Settings
 from newsletter.feedback.breaker import warnings_of
 from newsletter.feedback.measured import clicks, opens
 from newsletter.feedback.polled import polls
 from newsletter.feedback.returned import bounces, by_provider, reasons
 from newsletter.sending.accounts import account, outcomes, report_of
 from newsletter.sending.sends import Send, get
+from newsletter.settings import Settings
 from newsletter.store.tables import consent, deliveries, newsletter_stops, resolutions, test_mails
 
 Section = dict[str, Any]

@@ -16,11 +16,11 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from newsletter.config import Settings
 from newsletter.errors import Refused, StoreError
 from newsletter.feedback.apply import Applied, apply_messages
 from newsletter.feedback.aws import ERRORS, client, in_words
 from newsletter.feedback.envelopes import Poison, records_in
+from newsletter.settings import Settings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 

@@ -17,9 +17,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 from newsletter.audience.consent import EVERYWHERE, Suppressed, Suppression
 from newsletter.audience.proofs import FORMER_ADDRESS
 from newsletter.audience.suppression import suppress_many
-from newsletter.config import FeedbackSettings
 from newsletter.feedback.delivery_rows import Key, key_of
 from newsletter.feedback.vocabulary import OURS, Event, Kind
+from newsletter.settings import FeedbackSettings
 from newsletter.store.tables import deliveries, proofs, subscribers, suppression_lifts
 
 Entry = tuple[str, Suppression]  # the address's keyed hash, and why

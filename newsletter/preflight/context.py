@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from typing import Literal
 
-from newsletter.config import BudgetSettings, Workspace
+from newsletter.config import Workspace
 from newsletter.editorial.corrections import Correction
 from newsletter.editorial.embargo import its_hour
 from newsletter.editorial.memory import Memory
 from newsletter.editorial.resolve import ResolvedIssue
+from newsletter.settings import BudgetSettings
 
 
 @dataclass(frozen=True)

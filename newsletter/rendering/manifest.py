@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from newsletter.audience.segments import Segment
-from newsletter.config import NewsletterSettings, Workspace
+from newsletter.config import Workspace
 from newsletter.editorial.resolved import ResolvedIssue
 from newsletter.rendering.build import canonical_json
 from newsletter.rendering.theme import Theme
+from newsletter.settings import NewsletterSettings
 
 FORMAT = 1
 

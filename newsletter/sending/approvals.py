@@ -11,8 +11,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from newsletter.config import NewsletterSettings
 from newsletter.errors import Refused
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import approvals, builds
 from newsletter.store.upsert import insert_new
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, literal, select, tuple_, update
 
-from newsletter.config import NewsletterSettings
 from newsletter.editorial.corrections import CORRECTS, carried_in, corrections_of
 from newsletter.rendering.words import bare_words
 from newsletter.sending.sends import Send, of_issue
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.tables import archive, archive_links, build_files, corrections, sends
 from newsletter.store.upsert import upsert

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select
 
-from newsletter.config import NewsletterSettings
 from newsletter.errors import Refused
 from newsletter.sending.instants import instant, shown
 from newsletter.sending.schedule import Standing
 from newsletter.sending.sends import Send, State
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import deliveries, schedules, sends
 
 BREAKING = 10  # its priority; everything else has 0

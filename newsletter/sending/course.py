@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from newsletter.config import NewsletterSettings, Workspace
+from newsletter.config import Workspace
 from newsletter.rendering.build import Build
 from newsletter.sending.answers import Patience
 from newsletter.sending.dispatch import Job, dispatch
@@ -15,6 +15,7 @@ from newsletter.sending.ledger import Scope
 from newsletter.sending.messages import Fields, mails_of, public_url_of
 from newsletter.sending.slices import Slice
 from newsletter.sending.trial import mail_seeds
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.transports.fields import used_in

@@ -13,9 +13,10 @@ from sqlalchemy import Connection, select
 
 from newsletter.audience.segment_sql import View, members
 from newsletter.audience.segments import Segment, parse_segment, read_segment
-from newsletter.config import NewsletterSettings, Workspace
+from newsletter.config import Workspace
 from newsletter.rendering.build import DEFAULT_VARIANT, Build
 from newsletter.sending.sends import Send
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import build_files
 
 

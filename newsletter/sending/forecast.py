@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select
 
 from newsletter.audience.explain import count
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import pace
 from newsletter.transports.mail import Quota
 

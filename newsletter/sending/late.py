@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Select, and_, exists, func, insert, or_, select
 
-from newsletter.config import NewsletterSettings, Workspace
+from newsletter.config import Workspace
 from newsletter.rendering.freeze import load_build
 from newsletter.sending.cut import variant_of
 from newsletter.sending.interrupts import Stop
@@ -20,6 +20,7 @@ from newsletter.sending.send import send_issue
 from newsletter.sending.sends import Send, State, get, move, of_issue, taken
 from newsletter.sending.stops import open_stop
 from newsletter.sending.ways import goes_by, other_way
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import builds, deliveries, sends

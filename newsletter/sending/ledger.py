@@ -30,10 +30,10 @@ from sqlalchemy import (
 from newsletter.audience.consent import Purpose
 from newsletter.audience.select import tracking, verdicts
 from newsletter.audience.tracking import purposes_of
-from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import DEFAULT_VARIANT
 from newsletter.sending.archive import publish
 from newsletter.sending.sends import State, get, taken
+from newsletter.settings import NewsletterSettings
 from newsletter.store.bulk import Prepared
 from newsletter.store.tables import deliveries, sends, subscribers
 from newsletter.transports.mail import Tracking

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from newsletter.audience.addresses import unfit_name
 from newsletter.audience.links import PATHS, Purpose, sign_reader
-from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import DEFAULT_VARIANT, Build
+from newsletter.settings import NewsletterSettings
 from newsletter.store.keys import KeyRing
 from newsletter.transports.mail import Mail
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import Connection
 
 from newsletter.audience.segments import read_segment
-from newsletter.config import MOST_MINUTES_LATE, NewsletterSettings, Workspace, did_you_mean_zone
+from newsletter.config import Workspace
 from newsletter.editorial.definition import IssueDefinition
 from newsletter.editorial.library import Library
 from newsletter.errors import InputError, Place, Problem, Refused
@@ -31,8 +31,10 @@ from newsletter.sending.schedule import NewSchedule, Schedule, put, skips_of
 from newsletter.sending.send import refuse_if_out
 from newsletter.sending.sends import unfinished
 from newsletter.sending.signing import Unapproved, sign
+from newsletter.settings import MOST_MINUTES_LATE, NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.transports.mail import Transport
+from newsletter.values import did_you_mean_zone
 
 NEXT = 5  # instants of the rhythm that are shown
 _AT = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}:\d\d)")

@@ -30,11 +30,11 @@ from newsletter.audience.gather import gather
 from newsletter.audience.segment_sql import View, members
 from newsletter.audience.segments import Segment
 from newsletter.audience.select import Stretch, verdicts
-from newsletter.config import NewsletterSettings
 from newsletter.rendering.build import DEFAULT_VARIANT
 from newsletter.sending.cut import Cut
 from newsletter.sending.readers import NOT_A_READER_OF, had
 from newsletter.sending.sends import Send
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import deliveries, subscriptions
 
 PIECE = 20_000  # readers: a third of a second of SQLite's one write lock

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from newsletter.config import NewsletterSettings, RhythmSettings
 from newsletter.sending.instants import Change, change_at, has_day, instant, shown
+from newsletter.settings import NewsletterSettings, RhythmSettings
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = timedelta(days=1)

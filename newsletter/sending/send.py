@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from newsletter.config import NewsletterSettings, Workspace
+from newsletter.config import Workspace
 from newsletter.errors import Refused
 from newsletter.rendering.build import Build
 from newsletter.rendering.freeze import load_build
@@ -43,6 +43,7 @@ from newsletter.sending.sends import (
 )
 from newsletter.sending.stops import refuse_if_stopped
 from newsletter.sending.ways import refuse_other_way
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import sends

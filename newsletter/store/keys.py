@@ -14,8 +14,9 @@ from datetime import datetime
 
 from sqlalchemy import insert, select
 
-from newsletter.config import SECRETS_NAME, KeySettings
+from newsletter.config import SECRETS_NAME
 from newsletter.errors import KeyMismatch
+from newsletter.settings import KeySettings
 from newsletter.store.engine import Store
 from newsletter.store.tables import keys
 

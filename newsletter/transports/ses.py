@@ -20,8 +20,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from newsletter.config import SesSettings
 from newsletter.errors import Refused
+from newsletter.settings import SesSettings
 from newsletter.transports import ses_errors
 from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Tracking, Verdict
 from newsletter.transports.mime import CompiledMail, compiled_mail

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from newsletter.config import SmtpSettings
 from newsletter.errors import Refused
+from newsletter.settings import SmtpSettings
 from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Verdict
 from newsletter.transports.mime import compiled_mail
 from newsletter.transports.smtp_connections import Connections

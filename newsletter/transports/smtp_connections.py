@@ -10,7 +10,7 @@ from queue import Empty, LifoQueue
 from threading import BoundedSemaphore
 from time import monotonic
 
-from newsletter.config import SmtpSettings
+from newsletter.settings import SmtpSettings
 from newsletter.transports.smtp_wire import Session, Timeouts, open_session
 
 IDLE = 5.0  # seconds after which a connection is asked whether it still stands

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from newsletter.config import SmtpSettings
+from newsletter.settings import SmtpSettings
 from newsletter.transports.mail import Answer, Verdict
 from newsletter.transports.smtp_replies import Reply, Step, shown
 

@@ -19,7 +19,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from sqlalchemy import func, select
 
-from newsletter.config import Settings, Workspace
+from newsletter.config import Workspace
 from newsletter.errors import Refused
 from newsletter.feedback.apply import Applied
 from newsletter.feedback.collect import Collector
@@ -33,6 +33,7 @@ from newsletter.sending.answers import Patience
 from newsletter.sending.apart import Apart, copy_audience, folder_apart, last_rate
 from newsletter.sending.send import Report, report_on, send_issue
 from newsletter.sending.sends import State
+from newsletter.settings import Settings
 from newsletter.simulator.events import TOPIC
 from newsletter.simulator.script import read_script
 from newsletter.simulator.server import Running, start

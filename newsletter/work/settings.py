@@ -10,8 +10,9 @@ import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from newsletter.config import CONFIG_NAME, Settings, Workspace, open_workspace
+from newsletter.config import CONFIG_NAME, Workspace, open_workspace
 from newsletter.errors import NewsletterError
+from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from newsletter.audience.consent import Basis
 from newsletter.audience.explain import Explanation, explain
 from newsletter.audience.import_csv import ImportReport, import_csv
 from newsletter.audience.unsubscribe import Outcome, unsubscribe_address
-from newsletter.config import NewsletterSettings, PolicySettings
+from newsletter.settings import NewsletterSettings, PolicySettings
 
 
 @dataclass

@@ -24,7 +24,7 @@ from newsletter.audience.consent import (
     may_track,
     months_before,
 )
-from newsletter.config import NewsletterSettings, PolicySettings
+from newsletter.settings import NewsletterSettings, PolicySettings
 
 NOW = datetime(2024, 10, 10, 10, 30, tzinfo=UTC)
 Settings = Callable[..., NewsletterSettings]

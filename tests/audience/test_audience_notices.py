@@ -16,7 +16,8 @@ from newsletter.audience.ledger import Profile
 from newsletter.audience.notices import Agreed, Notices, agree, asked, owe_notices, standings
 from newsletter.audience.proofs import Visit
 from newsletter.audience.suppression import suppress
-from newsletter.config import NewsletterSettings, PolicySettings, Workspace
+from newsletter.config import Workspace
+from newsletter.settings import NewsletterSettings, PolicySettings
 from newsletter.store.tables import proofs, service_mails, subscribers, subscriptions
 
 FIRST = PolicySettings(version="1", effective=date(2023, 1, 1), change="notice", summary="First.")

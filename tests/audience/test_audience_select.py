@@ -32,7 +32,7 @@ from newsletter.audience.consent import (
 from newsletter.audience.ledger import Profile
 from newsletter.audience.select import tracking, verdicts
 from newsletter.audience.suppression import suppress_many
-from newsletter.config import NewsletterSettings, PolicySettings
+from newsletter.settings import NewsletterSettings, PolicySettings
 from newsletter.store.engine import Store
 from newsletter.store.tables import import_batches, subscribers, subscriptions
 

@@ -23,7 +23,7 @@ from newsletter.audience.returning import SOURCE, Act, Undone, act_of_leaving, u
 from newsletter.audience.select import tracking, verdicts
 from newsletter.audience.suppression import suppress
 from newsletter.audience.unsubscribe import Left, Outcome, leave_everything, unsubscribe
-from newsletter.config import NewsletterSettings, PolicySettings
+from newsletter.settings import NewsletterSettings, PolicySettings
 from newsletter.store.tables import consent, proofs, subscribers, subscriptions
 
 NOW = datetime(2024, 10, 10, 10, 30, tzinfo=UTC)

@@ -18,7 +18,7 @@ from newsletter.audience.consent import Basis, Entry, Event, Purpose, deciding, 
 from newsletter.audience.ledger import Profile
 from newsletter.audience.segment_sql import View, members
 from newsletter.audience.segments import Conditions, Segment, condition_names
-from newsletter.config import NewsletterSettings
+from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import (
     builds,
     deliveries,

@@ -20,8 +20,8 @@ from newsletter.audience.segments import (
     read_segment,
     read_segments,
 )
-from newsletter.config import NewsletterSettings
 from newsletter.errors import InputError, NotFound
+from newsletter.settings import NewsletterSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 BROKEN = Path(__file__).parent.parent / "broken" / "segments"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from newsletter.config import Settings, Workspace, find_workspace, open_workspace, shipped
+from newsletter.config import Workspace, find_workspace, open_workspace, shipped
 from newsletter.errors import InputError, NotFound
+from newsletter.settings import Settings
 
 MINIMAL = """\
 [newsletters.daily]
@@ -196,7 +197,7 @@ def _names(model: type[BaseModel], shown: dict[str, object]) -> set[str]:
 
 
 def _names_of_newsletters(tables: object) -> set[str]:
-    from newsletter.config import NewsletterSettings
+    from newsletter.settings import NewsletterSettings
 
     assert isinstance(tables, dict)
     return {key for table in tables.values() for key in set(NewsletterSettings.model_fields) - set(table)}

@@ -9,11 +9,11 @@ import pytest
 from newsroom import Newsroom
 
 from newsletter.app import App
-from newsletter.config import NewsletterSettings, RhythmSettings
 from newsletter.editorial.embargo import earliest
 from newsletter.editorial.overview import outline
 from newsletter.editorial.resolve import resolve
 from newsletter.errors import InputError
+from newsletter.settings import NewsletterSettings, RhythmSettings
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from sqlalchemy import insert, select, update
 
 from newsletter.app import App
 from newsletter.audience.addresses import address_hash
-from newsletter.config import Settings
 from newsletter.feedback.apply import Applied, apply_messages
 from newsletter.feedback.sns import string_to_sign
+from newsletter.settings import Settings
 from newsletter.store.tables import builds, deliveries, sends, subscribers, suppressions
 
 NOW = datetime(2024, 10, 10, 12, 0, tzinfo=UTC)

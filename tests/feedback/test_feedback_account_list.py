@@ -14,9 +14,9 @@ from sqlalchemy import select
 from newsletter.app import App
 from newsletter.audience.consent import EVERYWHERE, Suppressed
 from newsletter.audience.suppression import lift, suppress_address
-from newsletter.config import TransportSettings
 from newsletter.errors import Refused
 from newsletter.feedback.account_list import SOURCE, Synced, is_due, sync
+from newsletter.settings import TransportSettings
 from newsletter.store.tables import metadata, suppressions
 
 

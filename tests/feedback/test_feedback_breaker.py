@@ -10,12 +10,12 @@ from feedback_rig import NOW, add_send, hear, said, state_of
 from sqlalchemy import delete, select, update
 
 from newsletter.app import App
-from newsletter.config import BreakerSettings, Settings
 from newsletter.errors import InputError, Refused
 from newsletter.feedback.breaker import warnings_of
 from newsletter.feedback.figures import Figures, count, kept
 from newsletter.sending.sends import State, get, move
 from newsletter.sending.stops import all_stops, lift_stop, open_stop, refuse_if_stopped
+from newsletter.settings import BreakerSettings, Settings
 from newsletter.store.tables import feed_positions, sends
 
 SEND, NEXT = "abcdefgh", "bcdefghi"

@@ -20,13 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.app import App, open_app, system_clock
-from newsletter.config import TransportSettings
 from newsletter.errors import Refused
 from newsletter.feedback import account_list
 from newsletter.feedback.account_list import is_due
 from newsletter.feedback.collect import Collector, collect
 from newsletter.feedback.fetching import NotThere, Unreachable, fetch
 from newsletter.feedback.vocabulary import NotAnEvent, parse
+from newsletter.settings import TransportSettings
 from newsletter.simulator.server import Running, start
 from newsletter.transports.outbox import OutboxTransport
 from newsletter.web.public.site import create_site

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import func, select
 
 from newsletter.app import App, system_clock
-from newsletter.config import FeedbackSettings, Settings
 from newsletter.errors import Refused
 from newsletter.feedback import feed
 from newsletter.feedback.feed import pull
+from newsletter.settings import FeedbackSettings, Settings
 from newsletter.simulator.server import start
 from newsletter.store.tables import raw_events
 

@@ -14,12 +14,12 @@ from moto.server import ThreadedMotoServer
 from sqlalchemy import func, select
 
 from newsletter.app import App
-from newsletter.config import FeedbackSettings, Settings
 from newsletter.errors import Refused, StoreError
 from newsletter.feedback import sqs as queue_of
 from newsletter.feedback.collect import collect
 from newsletter.feedback.envelopes import Poison, records_in
 from newsletter.feedback.sqs import Queue
+from newsletter.settings import FeedbackSettings, Settings
 from newsletter.store.tables import raw_events
 
 SEND = "abcdefgh"

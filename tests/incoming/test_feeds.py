@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from newsletter.app import App
-from newsletter.config import FeedSettings
 from newsletter.editorial.incoming.feeds import read_feed
 from newsletter.editorial.incoming.fetching import Fetcher, is_public
 from newsletter.editorial.incoming.pulling import Pulled, pull
 from newsletter.editorial.library import Library
 from newsletter.errors import Refused
+from newsletter.settings import FeedSettings
 
 URL = "https://wire.example.org/feed"
 

@@ -7,10 +7,10 @@ from typing import get_args
 import pytest
 from newsdesk import ISSUE, STORY, a_build, a_resolved_issue, findings
 
-from newsletter.config import BudgetSettings, Measured
 from newsletter.editorial.definition import Block
 from newsletter.preflight.findings import Finding, Severity
 from newsletter.rendering.handmade import as_markdown, kept, taken_out
+from newsletter.settings import BudgetSettings, Measured
 
 SPONSOR = '[[blocks]]\ntype = "sponsor"\nname = "Harbour"\nlabel = "Presented by"\nbody = "Come."\n'
 PREVIOUSLY = '[[blocks]]\ntype = "previously"\nstory = "walls"\n'

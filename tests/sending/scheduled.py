@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from sending_rig import Memory
 
 from newsletter.app import App
-from newsletter.config import NewsletterSettings
 from newsletter.sending.due import Due, start_due
 from newsletter.sending.order import Done, Order, fulfil
 from newsletter.sending.planning import Plan, Planned, plan
 from newsletter.sending.schedule import Schedule, open_schedule
 from newsletter.sending.sends import Send, of_issue
+from newsletter.settings import NewsletterSettings
 
 ISSUE = "2024-10-10"
 NEW_YORK = ZoneInfo("America/New_York")

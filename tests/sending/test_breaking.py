@@ -12,7 +12,6 @@ from sending_rig import STOP, Memory, add_readers
 from sqlalchemy import Connection
 
 from newsletter.app import App
-from newsletter.config import RhythmSettings
 from newsletter.errors import Refused
 from newsletter.rendering.freeze import load_build
 from newsletter.sending import sends
@@ -21,6 +20,7 @@ from newsletter.sending.breaking import BREAKING, outranked_by
 from newsletter.sending.course import course_of, follow
 from newsletter.sending.send import send_issue
 from newsletter.sending.sends import Send, State
+from newsletter.settings import RhythmSettings
 
 BREAKING_NEWS = {"at": "12:00", "breaking": True}
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from newsletter.config import RhythmSettings
 from newsletter.sending.instants import Change, change_at, has_day, instant, shown
 from newsletter.sending.rhythm import Rhythm, clock_change_near
+from newsletter.settings import RhythmSettings
 
 ZONES = sorted(available_timezones() - {"localtime"})
 NEW_YORK, BERLIN = ZoneInfo("America/New_York"), ZoneInfo("Europe/Berlin")

@@ -10,7 +10,6 @@ from scheduled import ISSUE, Newsroom, local
 from sending_rig import ACCEPT, STOP, add_readers, always_accept, frozen, make_build
 
 from newsletter.app import App
-from newsletter.config import RhythmSettings
 from newsletter.errors import InputError, Refused
 from newsletter.sending import sends
 from newsletter.sending.approvals import approved_by
@@ -19,6 +18,7 @@ from newsletter.sending.schedule import NewSchedule, Standing, cancel, due, get,
 from newsletter.sending.sends import NewSend, State
 from newsletter.sending.signing import stale_schedule
 from newsletter.sending.stops import stop
+from newsletter.settings import RhythmSettings
 from newsletter.transports.mail import Quota
 
 MINUTE = timedelta(minutes=1)

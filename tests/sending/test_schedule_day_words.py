@@ -9,9 +9,9 @@ from scheduled import Newsroom, local
 from sending_rig import add_readers
 
 from newsletter.app import App
-from newsletter.config import RhythmSettings
 from newsletter.preflight.findings import Finding
 from newsletter.sending.signing import approve_issue
+from newsletter.settings import RhythmSettings
 
 WAIVED = {"waive": ("DATE=it waits for its day",)}
 

@@ -9,7 +9,7 @@ from scheduled import ISSUE, Newsroom, local
 from sending_rig import add_readers
 
 from newsletter.app import App
-from newsletter.config import RhythmSettings
+from newsletter.settings import RhythmSettings
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from relay import aiosmtpd, certificate, check
 from strangers import FOLDER, Stranger, aws_ses_v2_local, moto, node_program
 from ways import Line, Received, Way
 
-from newsletter.config import SesSettings, SmtpSettings
+from newsletter.settings import SesSettings, SmtpSettings
 from newsletter.simulator.server import Running, start
 from newsletter.transports.mail import Mail, Recipient
 from newsletter.transports.outbox import OutboxTransport

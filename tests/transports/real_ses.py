@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import pytest
 
-from newsletter.config import SesSettings
+from newsletter.settings import SesSettings
 from newsletter.transports.mail import Mail, Recipient, Verdict
 from newsletter.transports.ses import SesTransport
 

@@ -13,8 +13,8 @@ import boto3
 import botocore.session
 import pytest
 
-from newsletter.config import SesSettings
 from newsletter.errors import Refused
+from newsletter.settings import SesSettings
 from newsletter.simulator.server import Running
 from newsletter.transports import ses_errors
 from newsletter.transports.mail import Answer, Mail, Quota, Recipient, Verdict

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.config import SesSettings
+from newsletter.settings import SesSettings
 from newsletter.simulator.shapes import read_request, routes
 from newsletter.transports.mail import Mail, Recipient, Tracking, Verdict
 from newsletter.transports.mime import CompiledMail

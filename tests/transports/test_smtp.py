@@ -15,8 +15,8 @@ import pytest
 from pydantic import SecretStr
 from relay import CLOSE, SILENCE, Relay, aiosmtpd, certificate, check, scripted
 
-from newsletter.config import SmtpSettings
 from newsletter.errors import Refused
+from newsletter.settings import SmtpSettings
 from newsletter.transports import smtp_connections
 from newsletter.transports.mail import Answer, Mail, Recipient, Verdict
 from newsletter.transports.smtp import SmtpTransport

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from strangers import Stranger
 from ways import Received, Way, content
 
-from newsletter.config import SesSettings
 from newsletter.errors import Refused
+from newsletter.settings import SesSettings
 from newsletter.simulator.server import Running
 from newsletter.transports import fields
 from newsletter.transports.mail import Mail, Recipient, Tracking, Verdict

@@ -16,7 +16,6 @@ from pathlib import Path
 from PIL import Image
 from sqlalchemy import Connection, Row, select
 
-from newsletter.config import FeedSettings
 from newsletter.editorial.incoming.feeds import FeedEntry, read_feed
 from newsletter.editorial.incoming.fetching import Fetcher
 from newsletter.editorial.incoming.intake import Intake, Origin, slug, take_in
@@ -24,6 +23,7 @@ from newsletter.editorial.incoming.repairs import Repair
 from newsletter.editorial.library import INBOX, SUFFIX
 from newsletter.editorial.writing import EditedMeanwhile, write_new, write_over
 from newsletter.errors import InputError, Refused
+from newsletter.settings import FeedSettings
 from newsletter.store.engine import Store
 from newsletter.store.tables import feed_entries, feeds
 from newsletter.store.upsert import upsert

@@ -21,7 +21,7 @@ from newsletter.audience.addresses import normalise
 from newsletter.audience.links import PATHS, Purpose, sign_reader, sign_ticket
 from newsletter.audience.mail_owed import MailKind
 from newsletter.audience.preferences import masked
-from newsletter.config import NewsletterSettings, PolicySettings, Workspace
+from newsletter.config import Workspace
 from newsletter.errors import InputError
 from newsletter.rendering import markdown, plaintext
 from newsletter.rendering.dates import direction, long_date, until_words
@@ -29,6 +29,7 @@ from newsletter.rendering.fragments import dress
 from newsletter.rendering.inline import inline_css
 from newsletter.sending.messages import list_id
 from newsletter.sending.service.matters import Matter
+from newsletter.settings import NewsletterSettings, PolicySettings
 from newsletter.store.keys import KeyRing
 from newsletter.transports.mail import Mail
 

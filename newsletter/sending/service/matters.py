@@ -22,9 +22,9 @@ from newsletter.audience.mail_owed import MailKind
 from newsletter.audience.select import verdicts
 from newsletter.audience.suppression import suppressions_of
 from newsletter.audience.tidy import PENDING_ADDRESS_KEPT
-from newsletter.config import Settings
 from newsletter.errors import InputError
 from newsletter.sending.service.queue import Request
+from newsletter.settings import Settings
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import consent, proofs, signups, subscribers, subscriptions
 

@@ -13,12 +13,13 @@ from threading import Condition, Event
 
 from watchfiles import watch
 
-from newsletter.config import NewsletterSettings, Workspace, open_workspace
+from newsletter.config import Workspace, open_workspace
 from newsletter.errors import InputError, NewsletterError, NotFound, Place
 from newsletter.preflight.candidate import candidate
 from newsletter.preflight.check import source_findings
 from newsletter.preflight.findings import Finding, Severity
 from newsletter.rendering.build import Build
+from newsletter.settings import NewsletterSettings
 from newsletter.store.engine import Store
 
 _SETTLED_MS = 60  # an editor's program writes a file in several steps

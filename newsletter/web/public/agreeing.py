@@ -11,8 +11,8 @@ from newsletter.app import App
 from newsletter.audience import notices
 from newsletter.audience.links import Purpose, read_ticket, sign_reader
 from newsletter.audience.notices import Agreed, Asked
-from newsletter.config import PolicySettings
 from newsletter.rendering.dates import long_date
+from newsletter.settings import PolicySettings
 from newsletter.web.public.pages import Pages
 from newsletter.web.public.visit import visit_of
 

@@ -16,7 +16,6 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from sqlalchemy import Connection
 
 from newsletter.app import App
-from newsletter.config import NewsletterSettings
 from newsletter.editorial.facts import facts_of
 from newsletter.editorial.polls import polls_in
 from newsletter.editorial.results import tally_of
@@ -34,6 +33,7 @@ from newsletter.sending.archive import (
     number_of_issues,
 )
 from newsletter.sending.messages import public_url_of
+from newsletter.settings import NewsletterSettings
 from newsletter.transports.fields import Place, archive_values, fill
 from newsletter.web.public.around import POLL, READERS_OWN, Pieces, first_image, put_around
 from newsletter.web.public.kept import kept

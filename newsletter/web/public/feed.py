@@ -9,11 +9,11 @@ from fastapi import FastAPI, Request, Response
 from lxml import etree
 
 from newsletter.app import App
-from newsletter.config import NewsletterSettings
 from newsletter.documents.reading import UNFIT
 from newsletter.editorial.corrections import CORRECTS
 from newsletter.rendering.dates import short_date
 from newsletter.sending.archive import Archived, Note, newest_first, notes_about, notes_waiting
+from newsletter.settings import NewsletterSettings
 from newsletter.web.public.archive import feed_url, readable, reading_headers
 from newsletter.web.public.kept import kept
 from newsletter.web.public.pages import Pages

@@ -24,8 +24,8 @@ from newsletter.audience.preferences import Person, Standing, end_pause, reader_
 from newsletter.audience.proofs import Visit
 from newsletter.audience.returning import Act, Undone, act_of_leaving, undo_leaving
 from newsletter.audience.unsubscribe import counting, leave_everything, still_in, unsubscribe, withdrawal_in_force
-from newsletter.config import NewsletterSettings
 from newsletter.rendering.dates import long_date, until_words
+from newsletter.settings import NewsletterSettings
 from newsletter.web.public.body import form_fields
 from newsletter.web.public.pages import Pages
 from newsletter.web.public.visit import visit_of

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from newsletter.config import NewsletterSettings, Settings
+from newsletter.settings import NewsletterSettings, Settings
 
 _TROUBLES = {
     404: (

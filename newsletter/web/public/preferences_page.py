@@ -21,8 +21,8 @@ from newsletter.audience.plain_record import plain_record, words_agreed
 from newsletter.audience.policies import begins
 from newsletter.audience.preferences import Preferences, Standing, languages, masked, read_preferences
 from newsletter.audience.private_link import reader_behind
-from newsletter.config import NewsletterSettings, PolicySettings
 from newsletter.rendering.dates import long_date
+from newsletter.settings import NewsletterSettings, PolicySettings
 from newsletter.web.public.leaving import LENGTHS
 from newsletter.web.public.pages import Pages
 

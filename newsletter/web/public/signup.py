@@ -19,8 +19,8 @@ from newsletter.app import App
 from newsletter.audience.limits import Limit, Over
 from newsletter.audience.proofs import Visit
 from newsletter.audience.signup import CONSENT, EMAIL, NEWSLETTERS, request
-from newsletter.config import NewsletterSettings
 from newsletter.errors import InputError
+from newsletter.settings import NewsletterSettings
 from newsletter.web.public.body import form_fields
 from newsletter.web.public.edge import HEADERS
 from newsletter.web.public.pages import Pages

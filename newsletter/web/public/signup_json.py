@@ -18,8 +18,8 @@ from newsletter.app import App
 from newsletter.audience.addresses import printable
 from newsletter.audience.limits import Limit
 from newsletter.audience.signup import CONSENT, EMAIL, LANG, NEWSLETTERS, request
-from newsletter.config import Settings
 from newsletter.errors import InputError, Place, Problem
+from newsletter.settings import Settings
 from newsletter.web.public.body import whole_body
 from newsletter.web.public.signup import form_origins, origin_of, seconds_until
 from newsletter.web.public.visit import visit_of
