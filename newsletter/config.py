@@ -26,6 +26,7 @@ from newsletter.settings import ENVIRONMENT_PREFIX, NewsletterSettings, Settings
 WORKSPACE_VARIABLE = "NEWSLETTER_WORKSPACE"
 CONFIG_NAME = "config.toml"
 SECRETS_NAME = "secrets.toml"
+_OWN = ("issues", "segments", "templates")  # folders of the editors
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def open_workspace(root: Path) -> Workspace:
     secrets = _read(secrets_path) if secrets_path.is_file() else None
     if secrets:
         _check_secrets(secrets, secrets_path)
-    return Workspace(root, _settings(config, secrets))
+    return Workspace(root, _settings(config, secrets, root))
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _has_password(url: str) -> bool:
     return re.search(r"://[^:/@]*:[^@]*@|[?&]password=", url) is not None
 
 
-def _settings(config: Document, secrets: Document | None) -> Settings:
+def _settings(config: Document, secrets: Document | None, root: Path) -> Settings:
     problems = _unknown_variables()
     merged = _merged(config.data, secrets.data if secrets else {})
     sources = _Sources(config.name, _with_variables(merged), config.text, "toml", secrets=secrets)
@@ -169,9 +170,24 @@ def _settings(config: Document, secrets: Document | None) -> Settings:
         raise InputError([*problems, *problems_of(error, sources, Settings)]) from None
     except SettingsError as error:
         raise InputError([*problems, *_unreadable_variables(str(error))]) from None
+    if wrong := _no_outbox(root, settings.outbox.path):
+        remedy = 'Name a folder that is for mails alone, such as path = "var/outbox".'
+        problems.append(Problem(sources.place(["outbox", "path"]), f"`outbox.path`: {wrong}", remedy))
     if problems:
         raise InputError(problems)
     return settings
+
+
+def _no_outbox(root: Path, path: str) -> str | None:
+    """Why mails cannot be put there. It need not be inside the workspace, nor be there yet."""
+    if path.startswith("~"):
+        return "`~` stands for no folder here."
+    home, folder = Path(os.path.realpath(root)), Path(os.path.realpath(root / path))
+    ours = any(folder.is_relative_to(home / own) for own in _OWN) or folder == home / "var"
+    if ours or home.is_relative_to(folder):
+        return f"{folder} holds other things than mails."
+    there = next(above for above in (folder, *folder.parents) if os.path.exists(above))  # noqa: PTH110 - never raises
+    return None if os.path.isdir(there) else f"{there} is a file, not a folder."  # noqa: PTH112
 
 
 def _merged(config: dict[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:

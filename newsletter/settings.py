@@ -51,9 +51,9 @@ class TransportSettings(Part):
 
 
 class OutboxSettings(Part):
-    """The folder for `kind = "outbox"`, relative to the workspace."""
+    """The folder for `kind = "outbox"`: relative to the workspace, or anywhere else by its whole path."""
 
-    path: str = "var/outbox"
+    path: Line = Field(default="var/outbox", min_length=1)
 
 
 def _aws_endpoint() -> str | None:

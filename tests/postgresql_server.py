@@ -62,7 +62,7 @@ class PostgresqlServer:
         store = Store(self.url(self.empty(_TEMPLATE)).replace("postgresql:", "postgresql+psycopg:"))
         upgrade(store)
         store.close()
-        self._used: set[str] = set()  # by some test, now
+        self._doors: dict[str, psycopg.Connection] = {}  # ours, to what tests use or used; opening one takes long
         self._clean: list[str] = []
         with psycopg.connect(self.url(_TEMPLATE), autocommit=True) as connection:
             self._shape = _shape(connection)
@@ -86,27 +86,21 @@ class PostgresqlServer:
         else:
             name = f"test{next(self._numbers)}"
             self.say(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY")
-        self._used.add(name)
+            self._doors[name] = psycopg.connect(self.url(name), autocommit=True)
         return name
 
     def drop(self, name: str) -> None:
         """Whoever is still connected is thrown out. One that needs but emptying is kept: making one takes longer."""
-        self.say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-        if name in self._used and self._emptied(name):
-            self._used.remove(name)
+        door = self._doors.get(name)
+        ours = door.info.backend_pid if door else 0
+        self.say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> {ours}")
+        if door and _emptied(door, self._shape):
             self._clean.append(name)
-        else:
-            self.say(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-    def _emptied(self, name: str) -> bool:
-        try:
-            with psycopg.connect(self.url(name), autocommit=True) as connection:
-                if _shape(connection) != self._shape:
-                    return False
-                connection.execute(_EMPTY)
-        except psycopg.Error:
-            return False
-        return True
+            return
+        if door:
+            del self._doors[name]
+            door.close()
+        self.say(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def add_role(self, name: str, password: str) -> None:
         """Somebody who may connect, but only with that password."""
@@ -118,6 +112,17 @@ class PostgresqlServer:
     def say(self, statement: str) -> None:
         """As the server's administrator."""
         self._connection.execute(statement)  # type: ignore[arg-type]
+
+
+def _emptied(door: psycopg.Connection, shape: object) -> bool:
+    """Whether the database behind it is as good as new again."""
+    try:
+        if _shape(door) != shape:
+            return False
+        door.execute(_EMPTY)
+    except psycopg.Error:
+        return False
+    return True
 
 
 def _shape(connection: psycopg.Connection) -> object:

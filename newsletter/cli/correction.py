@@ -9,7 +9,7 @@ import typer
 from newsletter.cli.issue import AsJson
 from newsletter.cli.person import AsPerson, person_named
 from newsletter.cli.root import group, place
-from newsletter.cli.show import emit_json, plain, say, table
+from newsletter.cli.show import emit_json, err, plain, say, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,15 +35,22 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Put a mistake on record: its note stands in the archive at once, and a block in the next new issue."""
-    from newsletter.sending.corrections import add_correction
+    from newsletter.editorial.starting import require_new
+    from newsletter.sending.corrections import add_correction, said_in
 
     app = place(context).open()
+    if name is not None:
+        require_new(app.workspace.issues, name)  # nothing is put on record for an issue that cannot be made
     made = add_correction(app.store, issue, was=was, is_=is_, person=person_named(as_), now=app.now())
+    about = "those words do not stand in the issue as it went out; readers will see them quoted."
+    warning = None if said_in(app.store, app.workspace, made) else about
     folder = _issue_made(app, issue, name) if name is not None else None
     if as_json:
-        emit_json(_json(made, None) | {"made": folder.name if folder else None})
+        emit_json(_json(made, None) | {"made": folder.name if folder else None, "warning": warning})
         return
     say(f"Correction {made.id} of issue {plain(issue)} is on record, and on top of its page in the archive.")
+    if warning is not None:
+        err.print(f"[yellow]warning[/yellow] {warning}")
     if folder is not None:
         _say_made(folder, issue)
     else:
@@ -94,7 +101,7 @@ def _issue_made(app: App, issue: str, name: str | None) -> Path:
 def _say_made(folder: Path, issue: str) -> None:
     say(f"Made {plain(folder)}. Look at it, and send it to just those who had issue {plain(issue)}:")
     say(f"  newsletter check {plain(folder.name)}")
-    say(f"  newsletter send {plain(folder.name)} --readers-of {plain(issue)}")
+    say(f"  newsletter send {plain(folder.name)}")
 
 
 def _json(found: Correction, carried: str | None) -> dict[str, object]:

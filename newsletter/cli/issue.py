@@ -200,7 +200,7 @@ def show_issue(context: typer.Context, issue: Issue = None, as_json: AsJson = Fa
     from newsletter.editorial.resolve import resolve
 
     app = place(context).open()
-    resolved = resolve(app.workspace, app.store, chosen(app, issue))
+    resolved = resolve(app.workspace, app.store, chosen(app, issue), explain=True)
     rows = outline(resolved)
     stale = say_if_stale(app, resolved.id, shown=not as_json)
     if as_json:

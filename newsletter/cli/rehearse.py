@@ -30,6 +30,9 @@ def rehearse(
     rate: Annotated[
         float | None, typer.Option(help="Recipients a second your account allows, for the forecast.", min=0.01)
     ] = None,
+    readers_of: Annotated[
+        str | None, typer.Option(metavar="ISSUE", help="Only those who had that issue: a correction.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Send an issue to its real audience on a private simulator: nobody is mailed, and no record is touched."""
@@ -39,7 +42,8 @@ def rehearse(
     name = chosen(app, issue)
     tell = (lambda sentence: None) if as_json else (lambda sentence: step(plain(sentence)))
     if not as_json:
-        say(f"Rehearsing issue [bold]{plain(name)}[/bold]: nobody is mailed.")
+        to = f", to those who had {plain(readers_of)}" if readers_of else ""
+        say(f"Rehearsing issue [bold]{plain(name)}[/bold]{to}: nobody is mailed.")
     with _ended_by_signals(), warnings_said(), progress_bar(shown=not as_json) as progress:
         done = rehearse_issue(
             app.store,
@@ -49,6 +53,7 @@ def rehearse(
             now=app.now,
             faults=faults,
             rate=rate,
+            readers_of=readers_of,
             say=tell,
             progress=progress,
         )

@@ -249,7 +249,8 @@ def _table(
 ) -> None:
     shown = Table(box=None, pad_edge=False, show_header=header, header_style="dim", padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
-        shown.add_column(column, justify="right" if index in right else "left", overflow="fold")
+        number = index in right  # `0 %` stays in one piece
+        shown.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=number)
     for row in rows:
         shown.add_row(*(plain(cell) for cell in row))
     out.print(Padding(shown, (0, 0, 0, 2), expand=False), width=WIDTH)

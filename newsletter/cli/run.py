@@ -28,7 +28,8 @@ def run(
     web = app.settings.web
     # The server handles the first signal itself and passes it on when it has ended; then the clock ends in its turn.
     with on_stop_signal(lambda: None), _clock(app) as clock:
-        serve(app, host or web.host, web.port if port is None else port, after_post=clock.wake)
+        at = host or web.host, web.port if port is None else port
+        serve(app, *at, after_post=clock.wake, workspace=lambda: clock.desk.standing.workspace)
     say("Stopped.")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from newsletter.app import App
     from newsletter.sending.control import Doubt
     from newsletter.sending.order import Order
+    from newsletter.sending.sends import Send
 
 sends = group("sends", "What went out, to whom, and what is still open.")
 
@@ -121,8 +122,8 @@ def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
     if report.get("stopped") and state not in {"done", "cancelled"}:
         lift = f"newsletter stops lift {plain(report['stopped'])} --why 'what was done about it'"
         say(f"Newsletter {plain(report['stopped'])} is stopped: nothing of it goes on. Lift that first: {lift}")
-    if report.get("other_way"):
-        say(f"[yellow]{plain(report['other_way'])}[/yellow]")
+    if report.get("obstacle"):
+        say(f"[yellow]{plain(report['obstacle'])}[/yellow]")
     elif report.get("parked_until"):
         say(f"`newsletter run`, `clock` or a worker goes on by itself. Or now: newsletter sends resume {plain(send)}")
     elif state in {"paused", "held"}:
@@ -313,7 +314,8 @@ def resume(context: typer.Context, send: SendId, as_: AsPerson = None, as_json: 
         _fulfil(app, Order(found.issue, person_named(as_)), as_json=as_json)
         return
     with app.store.read() as connection:
-        _show_report(report(connection, send), as_json=as_json)
+        shown = report(connection, send)
+    _show_report(shown | {"obstacle": _obstacle(app, found)}, as_json=as_json)
 
 
 @sends.command("cancel")
@@ -333,12 +335,24 @@ def show_send(context: typer.Context, send: SendId, as_json: AsJson = False) -> 
     from newsletter.sending.accounts import report
     from newsletter.sending.sends import get
     from newsletter.sending.stops import open_stop
-    from newsletter.sending.ways import other_way
 
     app = _stock_taken(context, send)
     with app.store.read() as connection:
         current = get(connection, send)
         found = report(connection, send) | {"warnings": warnings_of(connection, send, app.settings)}
         found["stopped"] = current.newsletter if open_stop(connection, current.newsletter) else None
-    found["other_way"] = None if current.finished else other_way(current, app.transport())
-    _show_report(found, as_json=as_json)
+    _show_report(found | {"obstacle": _obstacle(app, current)}, as_json=as_json)
+
+
+def _obstacle(app: App, send: Send) -> str | None:
+    """Why an unfinished send cannot go on as the settings stand, and what to do."""
+    from newsletter.errors import NewsletterError
+    from newsletter.sending.ways import other_way
+
+    if send.finished:
+        return None
+    try:
+        app.workspace.newsletter(send.newsletter)
+        return other_way(send, app.transport())
+    except NewsletterError as error:
+        return f"{error} Until then nothing of send {send.id} goes out."

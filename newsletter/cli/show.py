@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
     from newsletter.preflight.findings import Finding
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# A subject may say ":fire:" and mean it.
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 _COPIED = frozenset({"issue", "send", "story", "import", "date"})  # columns of names for the next command
 _LONGEST_COPIED = 40
+_NO_TAG = "[none][/none]"  # markup that does nothing: a bracket before it begins no tag, a backslash escapes none
+_MEANT = re.compile(r"(\\*)(\[|\Z)")
 _COLOUR = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 
 
@@ -40,7 +43,13 @@ def say(text: str) -> None:
 def plain(value: object) -> str:
     """A value from outside, made safe for rich markup and free of terminal control characters."""
     text = "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in str(value))
-    return escape(text)
+    return _MEANT.sub(_apart, text)
+
+
+def _apart(found: re.Match[str]) -> str:
+    """rich's own `escape` goes by what comes behind: a backslash at the end would take the next tag with it."""
+    backslashes, bracket = found[1] * 2, found[2]
+    return f"{backslashes}{_NO_TAG}[{_NO_TAG}" if bracket else f"{backslashes}{_NO_TAG}" if backslashes else ""
 
 
 def step(text: str) -> None:

@@ -26,7 +26,8 @@ def worker(
     from newsletter.work.worker import Worker
 
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what goes wrong is said in our words
+    for name in ("procrastinate", "psycopg.pool"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said in our words
     say("The worker runs: sends go out (press Ctrl-C to stop).")
     Worker(app.store, app.workspace, app.keys, app.transport(), app.now, concurrency).run()
     say("Stopped.")

@@ -188,6 +188,8 @@ def _subject(path: KeyPath, given: object) -> str:
     """What a sentence is about: a key, or a block by its type."""
     if path and isinstance(path[-1], int) and isinstance(given, Mapping) and "type" in given:
         return f"this `{given['type']}` block"
+    if len(path) > 2 and isinstance(path[-1], int) and isinstance(path[-2], int):
+        return f"`{_named(path[:-2])}`, row {path[-2] + 1}, column {path[-1] + 1}:"
     return f"`{_named(path)}`:"
 
 

@@ -7,6 +7,7 @@ table `corrections`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,11 +15,13 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from newsletter.documents.reading import UNFIT
 from newsletter.editorial.facts import facts_of
 from newsletter.errors import Refused
 from newsletter.store.tables import archive, archive_links, corrections
 
 CORRECTS = "corrects"  # the kind of link in the archive
+_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,10 @@ def put_down(connection: Connection, issue: str, *, was: str, is_: str, person: 
     """Write a correction down. Raises Refused for one that is on record already."""
     for known in corrections_of(connection, [issue]):
         if _words(known.was) == _words(was):
-            raise Refused(f"Correction {known.id} of issue {issue} says that already. See: newsletter correction list")
+            raise Refused(
+                f"Correction {known.id} of issue {issue} says that already. "
+                f"To tell its readers: newsletter correction send {issue}"
+            )
     row = {"issue": issue, "was": was.strip(), "is": is_.strip(), "person": person, "at": now}
     made = insert(corrections).values(row).returning(corrections.c.id)
     number = connection.execute(made).scalar_one()
@@ -62,7 +68,8 @@ def corrections_of(connection: Connection, issues: Collection[str] | None = None
     query = select(table.id, table.issue, table.was, table["is"], table.person, table.at).order_by(table.at, table.id)
     if issues is not None:
         query = query.where(table.issue.in_(issues))
-    return [Correction(*row) for row in connection.execute(query)]
+    rows = connection.execute(query)
+    return [Correction(number, issue, _carried(was), _carried(is_), *rest) for number, issue, was, is_, *rest in rows]
 
 
 def carried_in(connection: Connection, found: Iterable[Correction]) -> dict[int, str]:
@@ -88,6 +95,16 @@ def waiting(connection: Connection, newsletter: str, *, by: date, besides: str =
     found = corrections_of(connection, list(connection.scalars(query)))
     carried = carried_in(connection, found) if found else {}
     return tuple(each for each in found if each.id not in carried)
+
+
+def one_kind_of_line_end(text: str) -> str:
+    """A text with plain line breaks, also where a word processor put its soft ones (vertical tab)."""
+    return _LINE_ENDS.sub("\n", text)
+
+
+def _carried(text: str) -> str:
+    """What is on record as files and pages can carry it: control characters once got past the door."""
+    return UNFIT.sub("", one_kind_of_line_end(text))
 
 
 def _words(text: str) -> str:

@@ -8,9 +8,10 @@ week later. One table holds a language; of other languages nothing is said.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 from newsletter.editorial.languages import LANGUAGES, Language, subtag
 
@@ -26,32 +27,47 @@ class Slip:
 
 @dataclass(frozen=True)
 class Tongue:
-    """How a language speaks of days. Groups: `day` a weekday; `n`, `m`, `y` of a date, by its ways to be written."""
+    """How a language speaks of days. Groups: `day` a weekday; `n`, `m`, `y` of a date, by its ways to be written.
+
+    Its patterns are made when they are first asked for: a newsroom writes in one or two languages of all.
+    """
 
     language: Language
-    relative: tuple[tuple[re.Pattern[str], int], ...]  # words, and how many days on they mean
-    dated_relative: tuple[tuple[re.Pattern[str], int], ...]  # the same with a date behind them
-    nearest: re.Pattern[str]  # a weekday that means the last, or the next, there is
-    dated: tuple[re.Pattern[str], ...]  # a weekday and the date it is said to be
+    words: Mapping[str, int]  # and how many days on they mean
+    day_month: str
+    near: str
+    with_date: tuple[str, ...]
 
+    @cached_property
+    def relative(self) -> tuple[tuple[re.Pattern[str], int], ...]:
+        """Words, and how many days on they mean."""
+        return tuple((self._ready(word), days) for word, days in self.words.items())
 
-def _tongue(lang: str, words: dict[str, int], *, day_month: str, nearest: str, dated: tuple[str, ...]) -> Tongue:
-    language = LANGUAGES[lang]
-    when = day_month.replace("MONTH", f"(?:{'|'.join(_ways(language))})")
-    day = f"(?P<day>{'|'.join(language.weekdays)})"
+    @cached_property
+    def dated_relative(self) -> tuple[tuple[re.Pattern[str], int], ...]:
+        """The same with a date behind them."""
+        before = r",? \(?(?:(?:on|am|den|dem|le|el|il|op|dia|no dia) |l[’'])?DATE"
+        return tuple((self._ready(f"(?:{word}){before}"), days) for word, days in self.words.items())
 
-    def ready(pattern: str) -> re.Pattern[str]:
+    @cached_property
+    def nearest(self) -> re.Pattern[str]:
+        """A weekday that means the last, or the next, there is."""
+        return self._ready(self.near)
+
+    @cached_property
+    def dated(self) -> tuple[re.Pattern[str], ...]:
+        """A weekday and the date it is said to be."""
+        return tuple(self._ready(pattern) for pattern in self.with_date)
+
+    def _ready(self, pattern: str) -> re.Pattern[str]:
+        when = self.day_month.replace("MONTH", f"(?:{'|'.join(_ways(self.language))})")
+        day = f"(?P<day>{'|'.join(self.language.weekdays)})"
         spaced = pattern.replace("DAY", day).replace("DATE", when).replace(" ", r"\s+")
         return re.compile(rf"(?<![\w-])(?:{spaced})(?![\w-])", re.IGNORECASE)
 
-    before = r",? \(?(?:(?:on|am|den|dem|le|el|il|op|dia|no dia) |l[’'])?DATE"
-    return Tongue(
-        language,
-        relative=tuple((ready(word), days) for word, days in words.items()),
-        dated_relative=tuple((ready(f"(?:{word}){before}"), days) for word, days in words.items()),
-        nearest=ready(nearest),
-        dated=tuple(ready(pattern) for pattern in dated),
-    )
+
+def _tongue(lang: str, words: dict[str, int], *, day_month: str, nearest: str, dated: tuple[str, ...]) -> Tongue:
+    return Tongue(LANGUAGES[lang], words, day_month, nearest, dated)
 
 
 def _ways(language: Language) -> Iterator[str]:

@@ -349,6 +349,7 @@ class IssueDefinition(FrontMatter):
     from_name: Line | None = None
     reply_to: Address | None = None
     lang: Language | None = None
+    readers_of: Words | None = None  # it goes to just those who had that earlier issue
     notes: str = ""
     blocks: tuple[Block, ...] = Field(min_length=1)
 

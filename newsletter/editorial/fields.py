@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from datetime import date as Date
 from datetime import datetime
@@ -138,6 +139,8 @@ def _shared_file(value: str) -> str:
 
 def _cell(value: object) -> str:
     """What stands in a cell, as it was written; `12.50` needs quotes to keep its nought."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f'{value} is no number. Write text in quotes, such as "–" for a value that is missing.')
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value).strip()
     raise ValueError(f"{shown(value)} cannot stand in a table. Write text in quotes, or a number.")

@@ -127,6 +127,10 @@ class Index:
         found = (_entry(row) for row in self.connection.execute(query.order_by(_day().desc().nulls_last())))
         yield from _by_id_within_days(found)
 
+    def number(self, sought: Sought) -> int:
+        """How many stories are sought."""
+        return self.connection.scalar(select(func.count()).select_from(self._entries(sought).subquery())) or 0
+
     def search(self, words: list[str], sought: Sought, *, limit: int, every: bool = True) -> list[StoryEntry]:
         """The stories with these words (`terms.sought`), the best first."""
         if not words:

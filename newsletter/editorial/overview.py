@@ -50,7 +50,7 @@ class BlockRow(TypedDict):
     title: str
     stories: list[str]
     shown: bool  # whether readers get it: a query may choose nothing, a thread begin here
-    left_out: dict[str, int]  # what fitted its query and was passed over, by reason
+    left_out: dict[str, int]  # what its query passed over, by reason
 
 
 def outline(resolved: ResolvedIssue) -> list[BlockRow]:

@@ -7,7 +7,7 @@ follow-up who asked, when that went out, and the words said about it; each poll 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from newsletter.config import CONFIG_NAME, Workspace
@@ -41,7 +41,7 @@ from newsletter.editorial.resolved import (
     ResolvedBlock,
     ResolvedIssue,
 )
-from newsletter.editorial.selection import select_stories
+from newsletter.editorial.selection import kept_out, select_stories
 from newsletter.editorial.sent import read_sent
 from newsletter.editorial.story import Story
 from newsletter.editorial.threads import Continued, continues, earlier_in_thread
@@ -53,10 +53,13 @@ from newsletter.store.engine import Store
 __all__ = ["FollowUp", "ResolvedBlock", "ResolvedIssue", "resolve"]
 
 
-def resolve(workspace: Workspace, store: Store, issue_id: str, *, now: datetime | None = None) -> ResolvedIssue:
+def resolve(
+    workspace: Workspace, store: Store, issue_id: str, *, now: datetime | None = None, explain: bool = False
+) -> ResolvedIssue:
     """The issue with all it names and selects. Raises NotFound, or InputError with every problem of its files.
 
-    With `now` the polls it follows up are counted for good, if they have closed by then.
+    With `now` the polls it follows up are counted for good, if they have closed by then. With `explain` its queries say
+    of what they did not choose why, down to the last key.
     """
     library = Library(workspace.issues)
     tree = refresh(store, library)
@@ -79,8 +82,9 @@ def resolve(workspace: Workspace, store: Store, issue_id: str, *, now: datetime 
         sent = read_sent(connection, definition.newsletter, settings.zone)
         lookback = Lookback(library, Index(connection, tree), sent, heading, _language(definition, settings))
         leaves = earliest(settings, definition.date)
-        draft = _Draft(lookback, definition, document, own, problems, leaves)
+        draft = _Draft(lookback, definition, document, own, problems, leaves, explain)
         blocks = tuple(draft.resolved_blocks())
+        draft.check_readers_of()
         written = draft.written()
         continued = continues(lookback, [story for block in blocks for story in block.stories])
     if problems:
@@ -109,6 +113,7 @@ class _Draft:
     own: tuple[Story, ...]  # of the issue's folder
     problems: list[Problem]
     leaves: datetime  # when it goes out at the earliest
+    explain: bool  # whether queries say of all they did not choose why
     used: dict[str, Story] = field(default_factory=dict)
     chosen: dict[int, Chosen] = field(default_factory=dict)
 
@@ -157,6 +162,8 @@ class _Draft:
         except InputError as error:
             self.problems += error.problems
             return ()
+        if self.explain or len(found.stories) < query.minimum:
+            found = replace(found, left_out={**found.left_out, **kept_out(self.lookback, query, found)})
         self.chosen[index] = found
         if len(found.stories) < query.minimum:
             place = self.document.place(["blocks", index, "select", "minimum"])
@@ -223,16 +230,26 @@ class _Draft:
         return told
 
     def _corrected(self, index: int, block: CorrectionBlock) -> Corrected | None:
-        library, ours = self.lookback.library, self.lookback.issue
-        found = library.heading(block.issue) if block.issue in library.issue_ids() else None
-        if found is None or found == ours or found.newsletter != ours.newsletter or found.date > ours.date:
-            earlier = [issue.issue for issue in self.lookback.earlier if issue.newsletter == ours.newsletter]
-            place = self.document.place(["blocks", index, "issue"])
-            message = f'this newsletter has no earlier issue "{block.issue}".'
-            self.problems.append(Problem(place, message, did_you_mean(block.issue, earlier)))
+        found = self._earlier_issue(block.issue, self.document.place(["blocks", index, "issue"]))
+        if found is None:
             return None
         day = self.lookback.went_out(found)
         return Corrected(found.issue, day or found.date, day is not None)
+
+    def check_readers_of(self) -> None:
+        """An issue for the readers of another names an earlier one of its newsletter."""
+        if self.definition.readers_of is not None:
+            self._earlier_issue(self.definition.readers_of, self.document.place(["readers_of"]))
+
+    def _earlier_issue(self, name: str, place: Place) -> Heading | None:
+        library, ours = self.lookback.library, self.lookback.issue
+        found = library.heading(name) if name in library.issue_ids() else None
+        if found is None or found == ours or found.newsletter != ours.newsletter or found.date > ours.date:
+            earlier = [issue.issue for issue in self.lookback.earlier if issue.newsletter == ours.newsletter]
+            message = f'this newsletter has no earlier issue "{name}".'
+            self.problems.append(Problem(place, message, did_you_mean(name, earlier)))
+            return None
+        return found
 
     def sources(self) -> dict[str, bytes]:
         """What the build rests on: the definition and every story used, by path."""

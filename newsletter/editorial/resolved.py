@@ -81,14 +81,14 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a query chose, and how many that fit it passed over on the way, by reason."""
+    """What a query chose, and how many it passed over, by reason: that fit, or that one key alone keeps out."""
 
     stories: tuple[Story, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def in_words(self) -> str:
-        """`3 went out before, 1 under embargo`; "" when none was passed over."""
+        """`3 went out before, 12 older than 3 days`; "" when none was passed over."""
         return ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
 
 

@@ -2,7 +2,8 @@
 
 A story's day is the date of its issue; a story of `_inbox` needs a `date` of its own to be chosen. Newest day first
 unless the query sorts otherwise, then by id. Never chosen: stories of issues dated later, stories this issue has
-already, and those under embargo when it goes out. What fits and was passed over is counted by reason.
+already, and those under embargo when it goes out. What fits and was passed over is counted by reason; to whoever asks
+why a story did not come, so is what one key of the query keeps out.
 """
 
 from __future__ import annotations
@@ -65,6 +66,53 @@ def _against(
     return OUT if query.unsent else None
 
 
+# -- what does not fit -------------------------------------------------------------------------------------------------
+
+
+def kept_out(lookback: Lookback, query: Select, chosen: Chosen) -> dict[str, int]:
+    """How many stories one key alone keeps out, by reason, as the index knows them: no file is opened.
+
+    Nothing where a query chose all it may. Its days come first; what else narrows it where it chose none at all. It
+    takes longer the more stories there are.
+    """
+    if len(chosen.stories) == query.limit:
+        return {}
+    wanted, index, today = _sought(query), lookback.index, lookback.issue.date
+    oldest, newest = _back(today, query.since), _back(today, query.until or "0d")
+    within = replace(wanted, since=oldest, until=newest)
+    counted: dict[str, int] = {}
+    if query.since and oldest > date.min:
+        reason = f"older than {_days(query.since)}" if days(query.since) else "of an earlier day"
+        counted[reason] = index.number(replace(wanted, until=oldest - timedelta(days=1)))
+    if query.until and newest < today:
+        reason = f"not yet {_days(query.until)} old"
+        counted[reason] = index.number(replace(wanted, since=newest + timedelta(days=1), until=today))
+    counted["dated after this issue"] = index.number(replace(wanted, since=today + timedelta(days=1)))
+    if not chosen.stories:
+        fitting = index.number(within)
+        for reason, without in _widened(query, within):
+            counted[reason] = index.number(without) - fitting
+    return {reason: number for reason, number in counted.items() if number > 0}
+
+
+def _widened(query: Select, within: Sought) -> Iterator[tuple[str, Sought]]:
+    """The query without one of its keys at a time, and what that key keeps out."""
+    for tag in query.tags:
+        yield f"without the tag {tag}", replace(within, tags=tuple(each for each in query.tags if each != tag))
+    if query.section is not None:
+        yield f"not of section {query.section}", replace(within, section=None)
+    if query.source is not None:
+        yield f"not from {query.source}", replace(within, source=None)
+    if query.author is not None:
+        yield f"not by {query.author}", replace(within, author=None)
+    if query.text is not None:
+        yield f"without the words “{query.text}”", replace(within, words=())
+
+
+def _days(window: str) -> str:
+    return f"{days(window)} day{'' if days(window) == 1 else 's'}"
+
+
 # -- what may fit ------------------------------------------------------------------------------------------------------
 
 
@@ -80,15 +128,7 @@ def _candidates(lookback: Lookback, query: Select) -> Iterator[StoryEntry]:
     library, issue = lookback.library, lookback.issue
     oldest, newest = _back(issue.date, query.since), _back(issue.date, query.until or "0d")
     window = {issue.issue, INBOX, *(found.issue for found in lookback.earlier if oldest <= found.date <= newest)}
-    wanted = Sought(
-        query.tags,
-        query.section,
-        query.source,
-        author=query.author,
-        words=tuple(sought(query.text or "")),
-        folders=None if oldest == date.min else window,
-        broken_too=True,
-    )
+    wanted = replace(_sought(query), folders=None if oldest == date.min else window, broken_too=True)
     for broken in lookback.index.broken([INBOX]):
         library.story(broken.story)  # it may have been meant: this says what is wrong with it
     for entry in lookback.index.stories(wanted):
@@ -97,6 +137,12 @@ def _candidates(lookback: Lookback, query: Select) -> Iterator[StoryEntry]:
             yield replace(entry, day=day)
         elif day is None and entry.folder == INBOX:
             yield entry
+
+
+def _sought(query: Select) -> Sought:
+    """What the query asks for, on whatever day."""
+    words = tuple(sought(query.text or ""))
+    return Sought(query.tags, query.section, query.source, author=query.author, words=words)
 
 
 def _sorted(lookback: Lookback, query: Select, found: Iterable[StoryEntry]) -> Iterable[StoryEntry]:

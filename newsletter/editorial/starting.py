@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
 from newsletter.documents import read_toml, validate
+from newsletter.documents.reading import MOST_DOTS
 from newsletter.editorial.corrections import Correction
 from newsletter.editorial.definition import IssueDefinition
 from newsletter.editorial.fields import NAME
@@ -45,12 +46,13 @@ is = {is_}
 _CORRECTION_ISSUE = """\
 newsletter = "{newsletter}"
 date = {day}
-subject = "Correction to our issue of {said_on}"
-preheader = "What we got wrong, and what is right; it goes to those who had that issue"
+{lang}subject = {subject}
+preheader = {preheader}
+readers_of = {readers_of}       # it goes to those who had that issue, and to nobody else
 
 [[blocks]]
 type = "intro"
-body = "In our issue of {said_on} we got something wrong. Here is what is right."
+body = {intro}
 
 """
 
@@ -95,13 +97,23 @@ def start_issue(
 
 
 def start_correction(
-    issues: Path, issue_id: str, *, newsletter: str, day: date, corrections: Iterable[Correction], said_on: str
+    issues: Path,
+    issue_id: str,
+    *,
+    newsletter: str,
+    day: date,
+    readers_of: str,
+    corrections: Iterable[Correction],
+    lang: str | None,
+    words: Mapping[str, str],
 ) -> Path:
     """Make an issue that puts an earlier one right and does nothing else. Raises as `start_issue` does.
 
-    `said_on` is the day of the earlier one, in words.
+    `lang` where it is not the newsletter's; `words` are its subject, preheader and intro.
     """
-    head = _CORRECTION_ISSUE.format(newsletter=newsletter, day=day.isoformat(), said_on=said_on)
+    said = {name: _string(text) for name, text in (*words.items(), ("readers_of", readers_of))}
+    lang = f"lang = {_string(lang)}\n" if lang else ""
+    head = _CORRECTION_ISSUE.format(newsletter=newsletter, day=day.isoformat(), lang=lang, **said)
     return _start(issues, issue_id, head + "".join(map(_correction_block, corrections)), story=None)
 
 
@@ -112,16 +124,25 @@ def _correction_block(found: Correction) -> str:
 
 
 def _string(text: str) -> str:
-    """As TOML writes it; JSON's strings are TOML's but for one character."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """As TOML writes it; JSON's strings are TOML's but for one character. No line has more dots than a reader takes."""
+    written = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return written if written.count(".") < MOST_DOTS else written.replace(".", "\\u002e")
 
 
-def _start(issues: Path, issue_id: str, definition: str, *, story: str | None) -> Path:
+def require_new(issues: Path, issue_id: str) -> Path:
+    """The folder of an issue to be made. Raises InputError for a bad name, and Refused when it is there already."""
     if not NAME.fullmatch(issue_id) or issue_id.startswith("_"):
         message = "an issue's name is letters, digits, dots, dashes and underscores, such as 2024-10-10-breaking."
         raise InputError([Problem(Place(f'issue "{issue_id}"'), message)])
-    validate(IssueDefinition, read_toml(definition, DEFINITION))
     folder = issues / issue_id
+    if folder.exists():
+        raise Refused(f"{folder} is there already; nothing was changed.")
+    return folder
+
+
+def _start(issues: Path, issue_id: str, definition: str, *, story: str | None) -> Path:
+    folder = require_new(issues, issue_id)
+    validate(IssueDefinition, read_toml(definition, DEFINITION))
     try:
         folder.mkdir(parents=True)
     except FileExistsError:

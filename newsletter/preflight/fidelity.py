@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from newsletter.errors import Place
 from newsletter.preflight.examined import Examined, error, shortened, warning
 from newsletter.preflight.findings import Finding
+from newsletter.rendering.handmade import PART
 from newsletter.rendering.markdown import parse, problems_in_copy
 from newsletter.transports.fields import FIELDS, TOKEN
 
@@ -36,7 +37,8 @@ def tokens(examined: Examined) -> Iterator[Finding]:
         for snippet in _left_in(text):
             if _WHOLE.fullmatch(snippet) and _written(examined, snippet):
                 continue
-            place = examined.sources.find(snippet) or (examined.in_html(at) if place_of == "html" else Place(place_of))
+            place = examined.sources.find(snippet) or examined.sources.find_by_hand(snippet)
+            place = place or (examined.in_html(at) if place_of == "html" else Place(place_of))
             if (snippet, place) not in seen:
                 seen.add((snippet, place))
                 message = f"`{shortened(snippet, 40)}` would be sent as it stands."
@@ -77,7 +79,7 @@ def _left_in(text: str) -> Iterator[str]:
 def copy_problems(examined: Examined) -> Iterator[Finding]:
     """TOKEN-LEFT, LINK, IMG-TYPE: what Markdown could not make sense of, at its line."""
     for copy in examined.sources.copies:
-        for problem in problems_in_copy(copy.text):
+        for problem in () if copy.handmade else problems_in_copy(copy.text):
             message, _, remedy = problem.message.partition(". ")
             yield error(problem.rule, copy.place(problem.line), message.rstrip(".") + ".", remedy or "Mend the copy.")
 
@@ -89,7 +91,7 @@ def lost(examined: Examined) -> Iterator[Finding]:
     for copy in examined.sources.copies:
         if not copy.whole:
             continue
-        for line, phrase in _phrases(copy.text):
+        for line, phrase in _parts(copy.text) if copy.handmade else _phrases(copy.text):
             words = _words(_FOOTNOTE.sub(" ", phrase)).strip()  # a link may begin or end inside a word
             for where, said in (("HTML", html), ("plain text", text)):
                 if words not in said:
@@ -112,6 +114,14 @@ def _phrases(copy: str) -> Iterator[tuple[int, str]]:
             else:
                 phrase += " " if child.type in {"softbreak", "hardbreak"} else parsed.hidden.restore(child.content)
         yield line, phrase
+
+
+def _parts(said: str) -> Iterator[tuple[int, str]]:
+    """The same of what HTML says."""
+    line = 1
+    for part in said.split(PART):
+        yield line + part[: len(part) - len(part.lstrip())].count("\n"), part
+        line += part.count("\n")
 
 
 def _words(text: str) -> str:

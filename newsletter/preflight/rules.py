@@ -56,6 +56,7 @@ RULES: dict[str, Rule] = {
         Rule("PROMISE", _WARNING, "readers were promised an answer by a day that is past"),
         Rule("QUESTION", _WARNING, "a question is asked once, answered once, and asked before it is answered"),
         Rule("POLL-OPEN", _ERROR, "votes that are still coming in are no result"),
+        Rule("POLL-OVER", _ERROR, "a poll is asked of readers who can still vote"),
         Rule("CORRECTION", _WARNING, "whoever read a mistake should read what is right"),
         Rule("REUSED", _WARNING, "readers had this before"),
         Rule("BUDGET", _WARNING, "a daily is read in the minutes it promises"),

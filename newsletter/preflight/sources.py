@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
 from newsletter.documents import decode
-from newsletter.editorial.definition import Block
+from newsletter.editorial.definition import Block, HtmlBlock
 from newsletter.editorial.resolve import ResolvedIssue
 from newsletter.errors import Place
+from newsletter.rendering.handmade import spoken
 
 _QUOTES = {"'": "['’‘‚]", "’": "['’]", "‘": "['‘]", '"': '["“”„«»]', "“": '["“]', "”": '["”]'}
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A piece of Markdown as an editor wrote it, and where its first line stands."""
+    """A piece of Markdown as an editor wrote it, or what a piece of HTML says, and where its first line stands."""
 
     text: str
     file: str
@@ -26,6 +27,7 @@ class Copy:
     whole: bool = True  # whether all of it is shown, not only a summary
     lines: tuple[int, ...] = ()  # where each line stands, when they do not simply follow one another
     one_paragraph: bool = False  # its block sets it as one
+    handmade: bool = False  # of HTML: the words between its tags, cut as `handmade.spoken` does
     written: date | None = None  # the day it was written for, where that is not the issue's
 
     @property
@@ -55,14 +57,18 @@ class Sources:
 
     def find(self, snippet: str) -> Place | None:
         """The first place where this text stands, however its quotes, spaces and line breaks were written."""
-        words = snippet.split()
-        if not words:
-            return None
-        pattern = re.compile(r"\s+".join(_loosely(word) for word in words))
-        for path, text in self._files:
-            found = pattern.search(text)
-            if found:
+        pattern = _pattern(snippet)
+        for path, text in self._files if pattern else ():
+            if pattern and (found := pattern.search(text)):
                 return Place(path, text.count("\n", 0, found.start()) + 1)
+        return None
+
+    def find_by_hand(self, snippet: str) -> Place | None:
+        """Where HTML written by hand says this, however its tags and character references cut it up."""
+        pattern = _pattern(snippet)
+        for copy in self.copies if pattern else ():
+            if pattern and copy.handmade and (found := pattern.search(copy.text)):
+                return copy.place(copy.text.count("\n", 0, found.start()) + 1)
         return None
 
     def key(self, name: str) -> Place:
@@ -76,6 +82,11 @@ class Sources:
             return []
         found = {(copy.file, copy.line, copy.text): copy for copy in _copies(self._resolved)}
         return list(found.values())
+
+
+def _pattern(snippet: str) -> re.Pattern[str] | None:
+    words = snippet.split()
+    return re.compile(r"\s+".join(map(_loosely, words))) if words else None
 
 
 def _loosely(word: str) -> str:
@@ -95,11 +106,11 @@ def _copies(resolved: ResolvedIssue) -> Iterator[Copy]:
                 dek = story.front.place(["dek"])
                 yield Copy(story.meta.dek, dek.file, dek.line or 1, whole=False, written=written)
         for path, text in copy_in(block.block):
-            place = resolved.document.place(("blocks", index, *path))
-            first = place.line or 1
-            lines = tuple(_toml_lines(_lines_of(resolved, place), first, text.count("\n") + 1))
             joined = block.block.type in _ONE_PARAGRAPH and path[-1] == "body"
-            yield Copy(text, place.file, first, lines=lines, one_paragraph=joined)
+            yield replace(_in_block(resolved, ("blocks", index, *path), text), one_paragraph=joined)
+        if isinstance(block.block, HtmlBlock):
+            by_hand = _in_block(resolved, ("blocks", index, "html"), block.block.html)
+            yield replace(by_hand, text=spoken(by_hand.text), handmade=True)
         if block.readers_said is not None and block.readers_said.answer:
             place = resolved.document.place(["blocks", index, "answer"])
             yield Copy(block.readers_said.answer, place.file, place.line or 1)
@@ -108,6 +119,14 @@ def _copies(resolved: ResolvedIssue) -> Iterator[Copy]:
             answer = block.follow_up.answer
             place = sources.find(answer.split("\n")[0]) or block.place
             yield Copy(answer, place.file, place.line or 1)
+
+
+def _in_block(resolved: ResolvedIssue, path: Sequence[str | int], text: str) -> Copy:
+    """What stands at a key of a block, with the lines it has there."""
+    place = resolved.document.place(path)
+    first = place.line or 1
+    lines = tuple(_toml_lines(_lines_of(resolved, place), first, text.count("\n") + 1))
+    return Copy(text, place.file, first, lines=lines)
 
 
 def copy_in(block: Block) -> Iterator[tuple[tuple[str | int, ...], str]]:

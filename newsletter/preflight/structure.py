@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from newsletter.errors import Place
 from newsletter.preflight.examined import Examined, error, shortened, warning
 from newsletter.preflight.findings import Finding
+from newsletter.preflight.handmade import letters_in, tables_by_hand
 from newsletter.preflight.page import Link
 from newsletter.rendering.markup import Kind
 
@@ -106,12 +107,23 @@ def link_words(examined: Examined) -> Iterator[Finding]:
 
 
 def tables(examined: Examined) -> Iterator[Finding]:
-    """A11Y-TABLE: a table either holds data and has headings, or says that it is only layout. The first is named."""
-    page = examined.page
+    """A11Y-TABLE: a table either holds data and has headings, or says that it is only layout.
+
+    The first that is the theme's is named, and the first of each block of HTML.
+    """
+    page, by_hand = examined.page, tables_by_hand(examined)
     with_headings = {id(cell.within("table")) for cell in page.named("th")}
+    told = set()
     for table in page.named("table"):
-        role = table.attributes.get("role", "")
-        if role not in {"presentation", "none"} and id(table) not in with_headings:
+        if table.attributes.get("role", "") in {"presentation", "none"} or id(table) in with_headings:
+            continue
+        place = by_hand.get(letters_in(page, table)) if by_hand else None
+        if place in told:
+            continue
+        told.add(place)
+        if place is not None:
+            remedy = "Mark its headings with <th>, or write it as a block of type table."
+            yield warning("A11Y-TABLE", place, "a table in this HTML has no headings.", remedy)
+        else:
             message = "a table has neither headings nor role=presentation."
             yield warning("A11Y-TABLE", examined.in_html(table.start), message, "Give it the role in the theme.")
-            return

@@ -46,6 +46,7 @@ class StoryView:
 
     meta: StoryMeta
     body: str
+    dek: str  # "" where the copy begins with the same words
     summary: str  # its dek, else its first paragraph
     picture: Picture | None = None
 
@@ -178,7 +179,9 @@ def _story(story: Story, place: Place, slot: int, setting: Setting) -> StoryView
         picture = setting.gallery.hang(meta.image.src, issue=story.issue, place=where, slot=slot, alt=meta.image.alt)
         if picture:
             picture = replace(picture, caption=meta.image.caption, credit=meta.image.credit)
-    return StoryView(meta, story.body, meta.dek or first_paragraph(story.body), picture)
+    first = first_paragraph(story.body)
+    dek = "" if meta.dek.split() == first.split() else meta.dek
+    return StoryView(meta, story.body, dek, meta.dek or first, picture)
 
 
 def _picture(block: Block, place: Place, setting: Setting) -> Picture | None:

@@ -53,11 +53,13 @@ def dress(copy: str, *, under: int = 2) -> Markup:
         if name in _BLOCKS and first:
             first = False
             classes += " top"
+        if name == "table":
+            attributes += ' cellpadding="0" cellspacing="0" border="0"'  # without gaps in the lines under its cells
         if name in _DIRECTED and _reads_from_the_right(copy, tag.end()):
             attributes += ' dir="rtl"'
         return f'<{shown} class="{classes}"{attributes}>' if classes else f"<{shown}{attributes}>"
 
-    return Markup(_TAG.sub(clothe, copy))  # noqa: S704 -- sanitised before, and only class names and directions are added
+    return Markup(_TAG.sub(clothe, copy))  # noqa: S704 -- sanitised before, and nothing but looks and directions is added
 
 
 def _reads_from_the_right(copy: str, start: int) -> bool:

@@ -11,15 +11,19 @@ from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
-from markdownify import ATX, MarkdownConverter
 from markupsafe import Markup
 
+from newsletter.rendering.markup import Kind, pieces
 from newsletter.rendering.placeholders import Placeholders
 from newsletter.rendering.sanitise import FIELD_ADDRESS, clean, normalise
 from newsletter.transports.fields import FIELDS, TOKEN, parse_token
 
 _HREF = re.compile(r"(\bhref\s*=\s*[\"'])")
 _WHOLE = {"script", "style"}  # what is in them goes too
+# What stands inside a paragraph; a link does too, but its words are written otherwise in plain text.
+_INSIDE = frozenset({"abbr", "b", "big", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "mark", "q", "s"})
+_INSIDE |= {"small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var", "wbr"}
+PART = "\u2029"  # parts what stands in one paragraph, cell or link from the next
 
 
 def kept(written: str) -> Markup:
@@ -30,10 +34,24 @@ def kept(written: str) -> Markup:
 
 def as_markdown(written: str) -> str:
     """What it says to whoever reads plain text."""
+    from markdownify import ATX, MarkdownConverter  # takes a moment to load, and few issues need it
+
     hidden, safe = _sanitised(written)
     converter = MarkdownConverter(heading_style=ATX, bullets="-", newline_style="backslash", table_infer_header=True)
     text = str(converter.convert(safe)).replace(FIELD_ADDRESS, "")
     return re.sub(r"\n{3,}", "\n\n", hidden.restore(text)).strip()
+
+
+def spoken(written: str) -> str:
+    """Its words as they were typed, each on its own line still, with `PART` for tags that end a piece of text."""
+    said = ""
+    for piece in pieces(normalise(written)):
+        if piece.kind is Kind.TEXT:
+            said += html.unescape(piece.text)
+        else:
+            parts = piece.kind is Kind.TAG and piece.name not in _INSIDE
+            said += (PART if parts else "") + "\n" * piece.text.count("\n")
+    return said
 
 
 def taken_out(written: str) -> list[str]:

@@ -22,7 +22,7 @@ ENGLISH = {
     "from_issue": "From the issue of {date}",
     "so_far": "So far",
     "answered": "Answered",
-    "partly": "Partly",
+    "partly": "Partly answered",
     "still-open": "Still open",
     "dropped": "Dropped",
     "no_answer": "No answer yet. We are still on it.",

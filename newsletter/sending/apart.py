@@ -2,7 +2,7 @@
 
 What sending asks the database is copied, all from one consistent view of it, into a database in that folder. Readers'
 addresses are in there: the folder is its owner's alone and goes when the rehearsal ends, and one that a killed
-rehearsal left behind goes before the next begins.
+rehearsal left behind goes when a clock tidies up, or before the next begins.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, null, select
 
 from newsletter.config import Workspace
 from newsletter.rendering.build import Build
@@ -64,17 +64,27 @@ class Apart(Workspace):
 @contextmanager
 def folder_apart(workspace: Workspace) -> Iterator[Path]:
     """A new folder under var/ that nobody else may look into; it is gone afterwards, whatever happens."""
-    base = workspace.root / "var" / "rehearsals"
+    base = _base(workspace)
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in base.iterdir():
-        if not _runs(left.name.partition("-")[0]):
-            shutil.rmtree(left, ignore_errors=True)
+    clear_left(workspace)
     try:
         with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=base) as folder:
             yield Path(folder)
     finally:
         with suppress(OSError):  # another rehearsal is using it
             base.rmdir()
+
+
+def clear_left(workspace: Workspace) -> None:
+    """Take away what killed rehearsals left behind: readers' addresses are in there."""
+    base = _base(workspace)
+    for left in base.iterdir() if base.is_dir() else ():
+        if not _runs(left.name.partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _base(workspace: Workspace) -> Path:
+    return workspace.root / "var" / "rehearsals"
 
 
 def _runs(process: str) -> bool:
@@ -87,19 +97,23 @@ def _runs(process: str) -> bool:
     return True
 
 
-def copy_audience(source: Store, apart: Store, build: Build) -> None:
-    """Copy into `apart`, which holds the build, everything that sending it asks about. Raises StoreError."""
+def copy_audience(source: Store, apart: Store, build: Build, *, readers_of: str | None = None) -> None:
+    """Copy into `apart`, which holds the build, everything that sending it asks about. Raises StoreError.
+
+    With `readers_of` that is who had that other issue, too.
+    """
     with source.read() as connection:
         for table in _AUDIENCE:
             _copy(connection, apart, select(table), table)
         # Segments may ask who had which issue, and who has voted.
         every = any(build.variants.values())
-        ours = sends.c.id.is_not(None) if every else sends.c.issue == build.issue
+        issues = [build.issue] if readers_of is None else [build.issue, readers_of]
+        ours = sends.c.id.is_not(None) if every else sends.c.issue.in_(issues)
         used = select(builds).where(builds.c.hash.in_(select(sends.c.build).where(ours)))
         rows = [dict(row._mapping) for row in connection.execute(used)]
         with apart.write() as inside:
             insert_new(inside, builds, rows)
-        _copy(connection, apart, _ended(ours), sends)
+        _copy(connection, apart, _ended(ours, build.issue), sends)
         theirs = deliveries.c.send_id.in_(select(sends.c.id).where(ours))
         _copy(connection, apart, _settled().where(theirs), deliveries)
         if every:
@@ -113,12 +127,13 @@ def last_rate(source: Store, scope: str) -> float | None:
     return rate
 
 
-def _ended(ours: ColumnElement[bool]) -> Select[Any]:
-    """The sends, as if none were under way: a rehearsal has one of its own."""
+def _ended(ours: ColumnElement[bool], issue: str) -> Select[Any]:
+    """The sends, as if none were under way: a rehearsal of the issue has one of its own."""
     ended = case((sends.c.state.in_(FINISHED), sends.c.state), else_=State.CANCELLED.value)
     others = [column for column in sends.c if column.name not in {"state", "first_handover_at"}]
-    # Nothing of theirs goes into the archive here: their builds stay where they are.
-    return select(*others, ended.label("state")).where(ours)
+    # None of its earlier builds goes into the archive here: their files stay where they are.
+    first = case((sends.c.issue == issue, null()), else_=sends.c.first_handover_at)
+    return select(*others, ended.label("state"), first.label("first_handover_at")).where(ours)
 
 
 def _settled() -> Select[Any]:

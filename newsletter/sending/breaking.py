@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, s
 from newsletter.errors import Refused
 from newsletter.sending.instants import instant, shown
 from newsletter.sending.schedule import Standing
-from newsletter.sending.sends import Send, State
+from newsletter.sending.sends import FINISHED, Send, State
 from newsletter.settings import NewsletterSettings
 from newsletter.store.tables import deliveries, schedules, sends
 
@@ -24,8 +24,8 @@ _GETTING_ON = timedelta(seconds=10)  # longer than a clock or a worker takes to 
 def outranked_by(connection: Connection, send: Send, *, now: datetime) -> str | None:
     """A send of higher priority that has readers waiting at the same account, if there is one.
 
-    It must be getting on: somebody in flight, or going on by itself and begun, or handed over, a moment ago. One that a
-    killed process left behind, or that waits for a clock that does not run, keeps nobody waiting.
+    It must be getting on: somebody was handed over a moment ago, or it goes on by itself and has just begun. One that a
+    killed or frozen process left behind, or that waits for a clock that does not run, keeps nobody waiting.
     """
     ours = {"of_priority": send.priority, "of_transport": send.transport, "of_scope": send.scope or ""}
     return connection.scalar(_HIGHER, {**ours, "since": now - _GETTING_ON})
@@ -35,14 +35,13 @@ def _higher() -> Select[str]:
     other, table = sends.alias("other"), deliveries.c
     rows = select(table.subscriber_id).where(table.send_id == other.c.id)
     since = bindparam("since", type_=table.handed_over_at.type)
-    recently = (other.c.created_at >= since, exists(rows.where(table.handed_over_at >= since)))
     higher = select(other.c.id).where(
         other.c.state == State.SENDING,
         other.c.priority > bindparam("of_priority"),
         other.c.transport == bindparam("of_transport"),
         func.coalesce(other.c.scope, "") == bindparam("of_scope"),
         exists(rows.where(table.state == "pending")),
-        or_(exists(rows.where(table.state == "in_flight")), and_(other.c.detached, or_(*recently))),
+        or_(and_(other.c.detached, other.c.created_at >= since), exists(rows.where(table.handed_over_at >= since))),
     )
     return higher.limit(1)
 
@@ -53,14 +52,16 @@ _HIGHER = _higher()  # asked with every claim: made once
 def refuse_beyond_cap(
     connection: Connection, newsletter: str, settings: NewsletterSettings, *, issue: str, at: datetime
 ) -> None:
-    """Raises Refused when the newsletter has its number of breaking sends on that local day, begun or waiting.
+    """Raises Refused when the newsletter has its number of breaking sends on that local day, under way or waiting.
 
-    What is scheduled of this very issue does not count: it is being replaced.
+    One begun earlier counts while it goes on, and if its first reader was handed over that day: it may have been made
+    breaking news only then. What is scheduled of this very issue does not count: it is being replaced.
     """
     day = shown(at, settings.zone).date()
     start, end = (instant(datetime.combine(d, time()), settings.zone).astimezone(UTC) for d in (day, day + _DAY))
+    that_day = [and_(moment >= start, moment < end) for moment in (sends.c.created_at, sends.c.first_handover_at)]
     begun = select(func.count()).where(
-        sends.c.newsletter == newsletter, sends.c.priority > 0, sends.c.created_at >= start, sends.c.created_at < end
+        sends.c.newsletter == newsletter, sends.c.priority > 0, or_(*that_day, sends.c.state.not_in(FINISHED))
     )
     waiting = select(func.count()).where(
         schedules.c.newsletter == newsletter,

@@ -12,12 +12,11 @@ from typing import Any
 
 from newsletter.audience.segments import read_segment
 from newsletter.config import Workspace
-from newsletter.editorial.library import Library
 from newsletter.preflight.findings import Finding
 from newsletter.preflight.waivers import read_waive_options
 from newsletter.rendering.freeze import load_build
 from newsletter.sending.breaking import BREAKING
-from newsletter.sending.readers import require_readers
+from newsletter.sending.readers import meant_readers
 from newsletter.sending.send import Report, begin, refuse_if_out, send_issue
 from newsletter.sending.sends import Send, unfinished
 from newsletter.sending.signing import Unapproved, sign
@@ -35,7 +34,7 @@ class Order:
     waive: Sequence[str] = ()  # `RULE=reason`
     rest: bool = False
     segment: str | None = None
-    readers_of: str | None = None  # only those who had that issue
+    readers_of: str | None = None  # only those who had that issue; None: as its definition says
     detach: bool = False  # prepare it; something else hands it over
     breaking: bool = False  # before all other sends
 
@@ -68,9 +67,9 @@ def fulfil(
         begun = unfinished(connection, order.issue)
         if begun is None and not order.rest:
             refuse_if_out(connection, order.issue)  # before findings: nobody should mend an issue that is out
-        if begun is None and order.readers_of is not None:
-            definition, _ = Library(workspace.issues).definition(order.issue)
-            require_readers(connection, definition.newsletter, order.readers_of, issue=order.issue)
+        if begun is None:
+            meant = meant_readers(connection, workspace, order.issue, order.readers_of)
+            order = replace(order, readers_of=meant)
     if begun is None and order.segment is not None:
         read_segment(workspace, order.segment)
     if begun is not None:

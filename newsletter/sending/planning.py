@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import MAXYEAR, datetime, time, timedelta
+from datetime import MAXYEAR, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -25,7 +25,7 @@ from newsletter.preflight.waivers import read_waive_options
 from newsletter.sending.breaking import BREAKING, refuse_beyond_cap
 from newsletter.sending.forecast import Forecast, forecast
 from newsletter.sending.instants import shown
-from newsletter.sending.readers import require_readers
+from newsletter.sending.readers import meant_readers
 from newsletter.sending.rhythm import Occurrence, Rhythm, occurrence, rhythm_of
 from newsletter.sending.schedule import NewSchedule, Schedule, put, skips_of
 from newsletter.sending.send import refuse_if_out
@@ -38,6 +38,11 @@ from newsletter.values import did_you_mean_zone
 
 NEXT = 5  # instants of the rhythm that are shown
 _AT = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}:\d\d)")
+_NEARLY = re.compile(
+    r"(?:(?P<day>\d{4}-\d\d-\d\d)\W+|[^\W\d]+\W+)?"
+    r"(?P<hour>\d{1,2})[:.h](?P<minute>\d{1,2})(?::00)?\s*(?:(?P<half>[ap])\.?m\.?)?",
+    re.IGNORECASE,
+)  # `tomorrow 6:3`, `6.30`, `6:30 pm`
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Plan:
     breaking: bool = False
     rest: bool = False
     segment: str | None = None
-    readers_of: str | None = None  # only those who had that issue
+    readers_of: str | None = None  # only those who had that issue; None: as its definition says
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,7 @@ def plan(store: Store, workspace: Workspace, transport: Transport, wanted: Plan,
     name, settings = workspace.newsletter(definition.newsletter)
     with store.read() as connection:
         _refuse_if_begun(connection, wanted)
-        if wanted.readers_of is not None:
-            require_readers(connection, name, wanted.readers_of, issue=wanted.issue)
+        readers_of = meant_readers(connection, workspace, wanted.issue, wanted.readers_of)
         rhythm = rhythm_of(name, settings, skips_of(connection, name))
     late = timedelta(minutes=_late_minutes(wanted, settings))
     moment = _moment(store, transport, wanted, definition=definition, settings=settings, rhythm=rhythm, now=now)
@@ -111,7 +115,7 @@ def plan(store: Store, workspace: Workspace, transport: Transport, wanted: Plan,
         person=wanted.person,
         priority=BREAKING if wanted.breaking else 0,
         segment=wanted.segment,
-        readers_of=wanted.readers_of,
+        readers_of=readers_of,
         rest=wanted.rest,
         date_waived="DATE" in waivers,
     )
@@ -218,7 +222,25 @@ def _read_at(written: str, definition: IssueDefinition, zone: ZoneInfo) -> Occur
     except (ValueError, OverflowError):
         message = f"“{written.strip()[:40]}” is no time."
         remedy = 'Write --at "2024-10-10 06:30", or --at "06:30" for the issue\'s own date.'
-        raise InputError([Problem(Place("--at"), message, remedy)]) from None
+        raise InputError([Problem(Place("--at"), message, f"{_meant(written, definition.date)}{remedy}")]) from None
+
+
+def _meant(written: str, issued: date) -> str:
+    """The time that was plainly meant, as a question; nothing where it is not plain."""
+    found = _NEARLY.fullmatch(written.strip())
+    try:
+        day = date.fromisoformat(found["day"]) if found and found["day"] else issued
+        hour, minute = (int(found["hour"]), found["minute"]) if found else (99, "")
+        if found and found["half"]:
+            hour = hour % 12 + (12 if found["half"].lower() == "p" else 0)
+        if (hour, minute) == (24, "00"):
+            day, hour = day + timedelta(days=1), 0
+        minutes = [minute] if len(minute) == 2 or minute > "5" else [minute, f"{minute}0"]
+        meant = [time(hour, int(each)) for each in minutes]
+    except (ValueError, OverflowError):
+        return ""
+    said = " or ".join(f'"{each:%H:%M}"' if day == issued else f'"{day} {each:%H:%M}"' for each in meant)
+    return f"Did you mean {said}{f', on {issued}' if day == issued else ''}? "
 
 
 def _minute(local: datetime) -> str:

@@ -11,7 +11,9 @@ from newsletter.audience.explain import Count, Explanation
 from newsletter.audience.segment_sql import View, members
 from newsletter.audience.segments import Segment
 from newsletter.audience.select import Stretch, among, verdicts
+from newsletter.config import Workspace
 from newsletter.documents import did_you_mean
+from newsletter.editorial.library import Library
 from newsletter.errors import NotFound, Refused
 from newsletter.store.keys import KeyRing
 from newsletter.store.tables import deliveries, sends, subscribers
@@ -40,6 +42,21 @@ def require_readers(connection: Connection, newsletter: str, readers_of: str, *,
         raise Refused(f"Issue {readers_of} is of newsletter {whose}; this one goes to readers of {newsletter}.")
     if readers_of == issue:
         raise Refused(f"The readers of issue {issue} have it already. Name the issue that is put right.")
+
+
+def meant_readers(
+    connection: Connection, workspace: Workspace, issue: str, readers_of: str | None = None
+) -> str | None:
+    """Whose readers an issue is for: that one's, or else the one's its definition names; None when it is for all.
+
+    Raises as `require_readers` does, and InputError.
+    """
+    definition, _ = Library(workspace.issues).definition(issue)
+    meant = readers_of or definition.readers_of
+    if meant is not None:
+        name, _ = workspace.newsletter(definition.newsletter)
+        require_readers(connection, name, meant, issue=issue)
+    return meant
 
 
 def count_readers(connection: Connection, issue: str, view: View, *, segment: Segment | None = None) -> Count:

@@ -105,7 +105,8 @@ def _key_and_certificate(folder: Path) -> tuple[rsa.RSAPrivateKey, bytes]:
         beside.write_bytes(_new_pem())
         beside.replace(file)
     pem = file.read_bytes()
-    key = serialization.load_pem_private_key(pem, password=None)
+    # Our own key needs no proof that its primes are primes, which takes longer than all else at start-up.
+    key = serialization.load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("the simulator's signing key is not an RSA key")
     return key, x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.PEM)

@@ -8,22 +8,34 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import uvicorn
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsletter.app import App
+from newsletter.config import Workspace
 from newsletter.errors import NewsletterError
 from newsletter.web.public.site import create_site
+from newsletter.work.settings import Standing
 
 
-def serve(app: App, host: str, port: int, *, after_post: Callable[[], None] | None = None) -> None:
+def serve(
+    app: App,
+    host: str,
+    port: int,
+    *,
+    after_post: Callable[[], None] | None = None,
+    workspace: Callable[[], Workspace] | None = None,
+) -> None:
     """Serve until interrupted; port 0 takes any free one. Raises NewsletterError when the address cannot be used.
 
     `after_post` is called when a POST was answered: it may have asked for a mail, and somebody here may send it.
+    `workspace` gives the settings as they stand; without it config.toml is looked at here.
     There is no access log: a line of it would hold a reader's unsubscribe token.
     """
-    site: ASGIApp = create_site(app)
+    site = _as_settings_stand(app, workspace or Standing(app.workspace).look)
     if after_post is not None:
         site = _then(site, after_post)
     with _listen(host, port) as listener:
@@ -46,6 +58,20 @@ def serve(app: App, host: str, port: int, *, after_post: Callable[[], None] | No
         )
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _as_settings_stand(app: App, workspace: Callable[[], Workspace]) -> ASGIApp:
+    """The site of the newsletters' settings of now: made anew when they have changed."""
+    site, known = create_site(app), app.workspace
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal site, known
+        if (found := workspace()) is not known:
+            known = found  # the others are served as before until the new one stands
+            site = await run_in_threadpool(create_site, replace(app, workspace=found))
+        await site(scope, receive, send)
+
+    return served
 
 
 def _then(site: ASGIApp, after_post: Callable[[], None]) -> ASGIApp:

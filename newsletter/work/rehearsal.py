@@ -31,6 +31,7 @@ from newsletter.rendering.freeze import freeze
 from newsletter.sending.accounts import outcomes
 from newsletter.sending.answers import Patience
 from newsletter.sending.apart import Apart, copy_audience, folder_apart, last_rate
+from newsletter.sending.readers import meant_readers
 from newsletter.sending.send import Report, report_on, send_issue
 from newsletter.sending.sends import State
 from newsletter.settings import Settings
@@ -94,12 +95,18 @@ def rehearse(
     now: Callable[[], datetime],
     faults: Path | None = None,
     rate: float | None = None,
+    readers_of: str | None = None,
     say: Said = lambda sentence: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Rehearsed:
-    """Rehearse sending an issue. `rate` is what the real account allows. Raises InputError, NotFound, Refused."""
+    """Rehearse sending an issue, with `readers_of`, or where its definition says so, to just those who had that one.
+
+    `rate` is what the real account allows. Raises InputError, NotFound, Refused.
+    """
     if faults is not None:
         read_script(faults)  # what is wrong with it is said before anything begins
+    with store.read() as connection:
+        readers_of = meant_readers(connection, workspace, issue, readers_of)
     found = candidate(workspace, store, issue, now=now())
     if blocking(found.findings, WAIVED):
         return Rehearsed(found.findings)
@@ -110,7 +117,7 @@ def rehearse(
     ):
         settings = _settings(workspace.settings, simulator.url)
         apart = Apart(workspace.root, settings, folder)
-        play = _Play(apart, Store(apart.store_url), ring, simulator, now, say, progress)
+        play = _Play(apart, Store(apart.store_url), ring, simulator, now, say, progress, readers_of)
         try:
             done = play.through(store, found.build)
         finally:
@@ -150,6 +157,7 @@ class _Play:
     now: Callable[[], datetime]
     say: Said
     progress: Callable[[int, int], None]
+    readers_of: str | None
     applied: Applied = field(default_factory=Applied)
     parked: list[str] = field(default_factory=list)
 
@@ -159,7 +167,7 @@ class _Play:
         self.say("Copying the audience apart")
         upgrade(self.store)
         freeze(self.store, self.workspace, build, now=self.now())
-        copy_audience(source, self.store, build)
+        copy_audience(source, self.store, build, readers_of=self.readers_of)
         seconds["copying"] = clock() - begun
         self.say("Sending to the simulator")
         begun = clock()
@@ -177,7 +185,7 @@ class _Play:
     def _send(self, build: Build) -> Report:
         """Until it is done, a person is needed, or a person stops it."""
         transport = SesTransport(self.workspace.settings.ses)
-        whom: dict[str, Any] = {"person": PERSON, "waived_date": True, "rest": True}
+        whom: dict[str, Any] = {"person": PERSON, "waived_date": True, "rest": True, "readers_of": self.readers_of}
         away_since: float | None = None
         while True:
             try:

@@ -14,6 +14,7 @@ from newsletter.config import Workspace
 from newsletter.editorial.results import Known, freeze_closed
 from newsletter.feedback import account_list
 from newsletter.feedback.collect import Collector
+from newsletter.sending.apart import clear_left
 from newsletter.sending.detached import Detached
 from newsletter.sending.due import start_due
 from newsletter.sending.interrupts import Stop
@@ -98,6 +99,7 @@ def _polls(desk: Desk) -> None:
 
 def _tidy(desk: Desk) -> None:
     tidy(desk.store, desk.workspace.settings, desk.now())
+    clear_left(desk.workspace)
 
 
 RINGS = (

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 import procrastinate
+import psycopg
 from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -79,7 +80,7 @@ class Worker:
         """Until told to stop, or until the database goes away: then wait, and come back."""
         try:
             asyncio.run(self._serve())
-        except (ConnectorException, OSError) as error:
+        except (ConnectorException, psycopg.Error, OSError) as error:  # the pool's own trouble is psycopg's
             self._say(f"the database is away: {error.__cause__ or error}")
         if not self.stop.is_set():
             self.stop.wait(AWAY_SECONDS)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
+import pytest
 from sqlalchemy import insert
+from typed import Done, typed
 
 from newsletter.app import App
+from newsletter.cli import show
 from newsletter.sending.stops import stop
 from newsletter.store.tables import builds, sends
 
 
-def newsletter(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "newsletter", "-w", str(root), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "300"})
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show.out, "width", 300)
+
+
+def newsletter(root: Path, *words: str) -> Done:
+    return typed("-w", str(root), *words)
 
 
 def test_a_stop_is_listed_with_its_figures_and_lifted_by_a_person_with_a_reason(app: App) -> None:

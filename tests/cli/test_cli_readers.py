@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typed import Done, typed
 
 FILE = "email,first_name\nalice@example.org,Alice\nbob@example.org,=Bob\n"
 
@@ -16,17 +17,20 @@ FILE = "email,first_name\nalice@example.org,Alice\nbob@example.org,=Bob\n"
 @pytest.fixture(scope="module")
 def newsroom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cli-readers") / "newsroom"
-    assert at(root.parent, "init", str(root)).returncode == 0
+    assert typed("init", str(root)).returncode == 0
     (root / "readers.csv").write_text(FILE)
     return root
 
 
-def at(root: Path, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
+def at(root: Path, *words: str) -> Done:
+    return typed("--workspace", str(root), *words, cwd=root)
+
+
+def through_a_pipe(root: Path, *words: str, typing: str) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own, which reads what another writes."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NEWSLETTER_")}
     command = [sys.executable, "-m", "newsletter", "--workspace", str(root), *words]
-    return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        command, capture_output=True, text=True, cwd=root, env=environment, check=False, **options
-    )
+    return subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, check=False, input=typing)
 
 
 def test_a_file_is_looked_at_imported_listed_undone_and_exported(newsroom: Path) -> None:
@@ -60,7 +64,7 @@ def test_an_export_never_replaces_a_file_unasked_and_is_private(newsroom: Path) 
 
 def test_what_comes_through_a_pipe_is_imported(newsroom: Path) -> None:
     words = ("subscriber", "import", "/dev/stdin", "--source", "form", "--basis", "express", "--dry-run", "--json")
-    done = at(newsroom, *words, input="email\ncarol@example.org\n")
+    done = through_a_pipe(newsroom, *words, typing="email\ncarol@example.org\n")
     assert json.loads(done.stdout)["new"] == 1, done.stderr
 
 

@@ -127,6 +127,37 @@ def test_policies_are_in_the_order_of_their_dates(tmp_path: Path) -> None:
         _open(tmp_path, MINIMAL + f"policies = [{newer}, {older}]\n")
 
 
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("", "is empty"),
+        ("  ", "holds other things than mails"),
+        ("/", "/ holds other things than mails"),
+        (".", "holds other things than mails"),
+        ("..", "holds other things than mails"),
+        ("issues/mails", "holds other things than mails"),
+        ("var", "holds other things than mails"),
+        ("config.toml", "config.toml is a file, not a folder"),
+        ("config.toml/mails", "config.toml is a file, not a folder"),
+        ("~/mails", "`~` stands for no folder"),
+        ("a\\nb", "must be one line"),
+    ],
+)
+def test_an_outbox_that_cannot_hold_mails_is_refused_at_its_line(tmp_path: Path, path: str, why: str) -> None:
+    with pytest.raises(InputError) as refused:
+        _open(tmp_path / "newsroom", MINIMAL + f'[outbox]\npath = "{path}"\n')
+    [problem] = refused.value.problems
+    assert problem.place.line == 11
+    assert "outbox.path" in problem.message
+    assert why in problem.message
+
+
+@pytest.mark.parametrize("path", ["var/outbox", "mails", "../mails", "{outside}/of/it"])
+def test_an_outbox_may_lie_anywhere_else(tmp_path: Path, path: str) -> None:
+    path = path.format(outside=tmp_path)
+    assert _open(tmp_path / "newsroom", MINIMAL + f'[outbox]\npath = "{path}"\n').settings.outbox.path == path
+
+
 def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEWSLETTER_TRANSPRT__KIND", "ses")
     with pytest.raises(InputError) as refused:

@@ -230,7 +230,7 @@ def test_fewer_than_the_minimum_is_an_error_that_says_what_was_passed_over(
     with pytest.raises(InputError) as refused:
         chosen('tags = ["asia"], unsent = true, minimum = 2')
     assert "issue.toml:8: the query finds 1 of the 2 stories it must find." in str(refused.value)
-    assert "Passed over: 1 under embargo, 1 went out before." in str(refused.value)
+    assert "Passed over: 1 under embargo, 1 went out before, 1 dated after this issue." in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -286,3 +286,29 @@ def test_the_outline_says_what_each_query_chose_and_passed_over(app: App, librar
         ("lead", ["2024-10-10/own"], True, {}),
         ("stories", [], False, {"in this issue already": 1, "without a date": 1}),
     ]
+
+
+LATER = {"dated after this issue": 3, "without a date": 1}
+
+
+@pytest.mark.parametrize(
+    ("query", "left_out"),
+    [
+        (
+            'tags = ["watching"], since = "2d", until = "1d", limit = 6',
+            {"older than 2 days": 3, "not yet 1 day old": 1, **LATER},
+        ),
+        ('tags = ["watching"], since = "0d"', {"of an earlier day": 8, **LATER}),
+        ('tags = ["asia"], section = "Sport", since = "2d"', {"not of section Sport": 2}),
+        ('tags = ["asia", "watchnig"], since = "1d"', {"without the tag watchnig": 1}),
+        ('text = "nowhere", source = "Wire", since = "1d"', {"without the words “nowhere”": 1}),
+        ('author = "Nobody", source = "Wire", until = "3d"', {"not by Nobody": 1}),
+        ('tags = ["watching"], limit = 2', {}),
+    ],
+)
+def test_who_asks_why_a_story_did_not_come_hears_which_key_kept_it_out(
+    app: App, library: Newsroom, query: str, left_out: dict[str, int]
+) -> None:
+    library.issue("2024-10-10", f'[[blocks]]\ntype = "stories"\nselect = {{ {query} }}\n')
+    [_, row] = outline(resolve(app.workspace, app.store, "2024-10-10", explain=True))
+    assert row["left_out"] == left_out

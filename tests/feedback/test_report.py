@@ -283,6 +283,18 @@ def test_the_report_fits_a_terminal_and_nothing_in_it_acts_on_one(app: App, caps
         assert word in said
 
 
+def test_a_poll_nobody_voted_in_keeps_its_share_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], app: App
+) -> None:
+    found = full(app)
+    shares = (("Yes, with a long option of many words", 1234, 100), ("No", 0, 0))
+    options = [dict(zip(("option", "votes", "percent"), share, strict=True)) for share in shares]
+    found["polls"] = [{"question": "Will it last?", "options": options, "suspect": 0}]
+    monkeypatch.setattr("newsletter.cli.report_view.WIDTH", 16)  # all columns are squeezed
+    show_report(found, zone=None)
+    assert " 0 %" in capsys.readouterr().out.partition("Will it last?")[2]
+
+
 def cells(found: dict[str, Any]) -> list[list[str]]:
     target = io.StringIO()
     number = write_csv(found, target)

@@ -114,3 +114,37 @@ def test_html_by_hand_keeps_merge_fields_and_says_the_same_in_plain_text() -> No
     assert "[choose]({{preferences_url}})" in as_markdown(written)
     assert "{{first_name|rea_der}}" in as_markdown(written)
     assert "href" not in kept('<a href="{{first_name|x}}">no address</a>')
+
+
+BY_HAND = """\
+<table><tr><td>Berlin</td>
+<td>Berlin</td></tr></table>
+<p>It was the
+<b>the</b> end.Then came Wednesday, October 10,
+   and a <a href="https://example.org">link</a>.</p><!-- not
+said --><style>p {
+  color: red }</style><p>â€œMended&nbsp;words.</p>"""
+
+
+def test_copy_written_as_html_is_read_as_copy_is_at_its_own_lines() -> None:
+    first = (HEAD + INTRO + LEAD).count("\n") + 4
+    blocks = INTRO + LEAD + html(BY_HAND)
+    said = {(found.message, found.place.line) for found in of("COPY", blocks)}
+    assert said == {
+        ("“the the” stands twice.", first + 2),
+        ("“end.Then” has no space between sentences.", first + 3),
+        ("“â€œ” is a character that was read in the wrong encoding.", first + 6),
+    }
+    [when] = of("WHEN", blocks)
+    assert ("Wednesday, October 10" in when.message, when.place.line) == (True, first + 3)
+
+
+def test_every_word_of_copy_written_as_html_must_reach_readers_but_scripts_and_comments() -> None:
+    blocks = (
+        INTRO + LEAD + html("<p>Good morning.</p>\n<script>x()</script><!-- or not -->\n<p>Not in the <b>mail</b></p>")
+    )
+    line = (HEAD + INTRO + LEAD).count("\n") + 6
+    found = of("TEXT-LOST", blocks)
+    assert [(each.message, each.place.line) for each in found] == [
+        (f"“Not in the mail” is not in the {where}.", line) for where in ("HTML", "plain text")
+    ]

@@ -254,3 +254,31 @@ def test_merge_fields_come_through_every_part_unchanged(newsroom: Path) -> None:
         assert "{{first_name|dear reader}}" in part
         assert "ear {{first_name|you}}" in part or "EAR {{first_name|you}}" in part
         assert part.count("{{unsubscribe_url}}") == 2
+
+
+def test_what_is_to_come_leads_on_by_its_own_words(newsroom: Path) -> None:
+    items = """items = [
+      { when = "Friday", what = "The vote", url = "https://example.org/vote" },
+      { when = "Sunday", what = "The [ferry](https://example.org/ferry)", url = "https://example.org/harbour" },
+    ]"""
+    built = build(newsroom, block("calendar", items))
+    linked = {link.get("href"): link.text_content() for link in lxml_html.document_fromstring(built.html).xpath("//a")}
+    assert linked["https://example.org/vote"] == "The vote"
+    assert linked["https://example.org/ferry"] == "ferry"
+    assert linked["https://example.org/harbour"] == "example.org"
+    assert "- Friday: The vote [" in built.text
+    assert "example.org [" not in built.text
+
+
+def test_a_dek_that_says_what_the_copy_begins_with_is_said_once(newsroom: Path) -> None:
+    story = '+++\ntitle = "Rail"\ndek = "The wall cuts road and rail."\n+++\n\nThe wall cuts road\nand rail.\n\nOn.\n'
+    for copy, times in ((story, 1), (story.replace("rail.\n\n", "rail twice.\n\n"), 2)):
+        built = build(newsroom, block("lead", 'story = "rail"'), {"rail": copy})
+        assert " ".join(built.text.split()).count("The wall cuts road and rail") == times
+        assert visible(built.html).count("The wall cuts road and rail") == times
+
+
+def test_a_table_in_copy_has_no_gaps_in_its_lines(newsroom: Path) -> None:
+    page = build(newsroom, block("intro", 'body = "| a | b |\\n|---|---|\\n| 1 | 2 |"')).html
+    [table] = lxml_html.document_fromstring(page).xpath("//table[.//th[text()='a']][not(.//table)]")
+    assert (table.get("cellspacing"), table.get("border")) == ("0", "0")

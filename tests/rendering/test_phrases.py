@@ -14,6 +14,8 @@ from issue_by_hand import HEAD, build
 from newsletter.editorial.languages import LANGUAGES
 from newsletter.rendering.dates import long_date, short_date, until_words
 from newsletter.rendering.phrases import ENGLISH, PHRASES, say
+from newsletter.sending.correction_phrases import OPENINGS, opening
+from newsletter.web.public.archive_phrases import AROUND
 
 THEME = Path(__file__).parents[2] / "templates/default"
 TEMPLATES = sorted(path.relative_to(THEME).as_posix() for path in THEME.rglob("*.j2"))
@@ -31,8 +33,26 @@ def test_a_language_has_every_word_of_english_with_the_same_fields(lang: str) ->
         assert _fields(words) == _fields(ENGLISH[key]), key
 
 
+@pytest.mark.parametrize("lang", AROUND)
+def test_a_language_has_every_word_that_stands_around_an_issue_in_the_archive(lang: str) -> None:
+    assert set(AROUND[lang]) == set(AROUND["en"])
+    for key, words in AROUND[lang].items():
+        assert words, key
+        assert _fields(words) == _fields(AROUND["en"][key]), key
+
+
+@pytest.mark.parametrize("lang", OPENINGS)
+def test_a_correction_begins_in_the_language_of_what_it_puts_right(lang: str) -> None:
+    said = opening(lang, date(2024, 10, 8), beside=DAY)
+    day = short_date(date(2024, 10, 8), lang, beside=DAY)
+    assert day in said.subject
+    assert day in said.intro
+    assert len(said.subject) <= 60  # as preflight asks of every subject
+    assert said.preheader
+
+
 def test_a_language_with_dates_is_a_language_with_words() -> None:
-    assert set(PHRASES) == set(LANGUAGES)
+    assert set(PHRASES) == set(AROUND) == set(OPENINGS) == set(LANGUAGES)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

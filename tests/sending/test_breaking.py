@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 import pytest
 from scheduled import ISSUE, Newsroom, local
 from sending_rig import STOP, Memory, add_readers
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from newsletter.app import App
 from newsletter.errors import Refused
@@ -21,6 +21,7 @@ from newsletter.sending.course import course_of, follow
 from newsletter.sending.send import send_issue
 from newsletter.sending.sends import Send, State
 from newsletter.settings import RhythmSettings
+from newsletter.store.tables import deliveries
 
 BREAKING_NEWS = {"at": "12:00", "breaking": True}
 
@@ -124,6 +125,29 @@ def test_breaking_news_that_nobody_is_sending_keeps_nobody_waiting(newsroom: New
     assert daily is not None
     with newsroom.app.store.read() as connection:
         assert outranked_by(connection, daily.send, now=newsroom.at) is None
+
+
+def test_breaking_news_of_a_killed_or_frozen_process_keeps_nobody_waiting_for_long(newsroom: Newsroom) -> None:
+    daily, breaking = breaking_beside_daily(newsroom)
+    newsroom.at += timedelta(minutes=5)
+    with newsroom.app.store.write() as connection:
+        values = {"state": "in_flight", "owner": "0123456789abcdef", "handed_over_at": newsroom.at}
+        connection.execute(update(deliveries).where(deliveries.c.send_id == breaking.id).values(values))
+        some = deliveries.c.subscriber_id > 5
+        connection.execute(update(deliveries).where(some).values(state="pending", handed_over_at=None))
+        assert outranked_by(connection, daily, now=newsroom.at + timedelta(seconds=9)) == breaking.id
+        assert outranked_by(connection, daily, now=newsroom.at + timedelta(seconds=11)) is None
+
+
+def test_sends_begun_the_day_before_count_on_the_day_they_are_made_breaking_news(newsroom: Newsroom) -> None:
+    newsroom.set(breaking_per_day=1)
+    for issue in ("2024-10-10-a", "2024-10-10-b"):
+        newsroom.write(issue)
+        assert newsroom.send(issue, detach=True, waive=("DATE=early",)).report
+    newsroom.at = local("2024-10-10 06:30")
+    assert newsroom.send("2024-10-10-a", detach=True, breaking=True).report
+    with pytest.raises(Refused, match="1 breaking sends of 2024-10-10"):
+        newsroom.send("2024-10-10-b", detach=True, breaking=True)
 
 
 def test_detached_breaking_news_that_no_clock_goes_on_with_soon_keeps_nobody_waiting(newsroom: Newsroom) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from segmented import ISSUE, add_mixed_readers, build_of, write_newsroom
-from sending_rig import MORNING, Memory, add_readers, crash, frozen, start, withdraw
+from sending_rig import MORNING, Memory, add_readers, crash, frozen, run, start, withdraw
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from newsletter.app import App, open_app
 from newsletter.cli.root import cli
-from newsletter.errors import InputError
+from newsletter.errors import InputError, NotFound
 from newsletter.store.tables import metadata, pace
 from newsletter.work.rehearsal import Rehearsed, real_rate, rehearse
 
@@ -230,3 +230,23 @@ def test_typed_it_tells_the_account_the_trouble_and_the_time(newsroom: App) -> N
     found = json.loads(typed(newsroom, "rehearse", ISSUE, "--json").stdout)
     assert (found["rehearsed"], found["account"]["accepted"], found["faults"]) == (True, 20, {})
     assert found["forecast_seconds"] is None
+
+
+def test_a_correction_is_rehearsed_to_just_those_who_had_the_mistake(newsroom: App) -> None:
+    definition = newsroom.workspace.issues / ISSUE / "issue.toml"  # with segments, everybody's past is copied anyway
+    definition.write_text(definition.read_text().replace('audience = "german"', "").replace('audience = "friends"', ""))
+    add_readers(newsroom, 8)
+    run(newsroom, start(newsroom, Memory(), issue="2024-10-09"), Memory())
+    add_readers(newsroom, 4, first=9)
+    withdraw(newsroom, [3])
+    rows = every_row(newsroom)
+    found = json.loads(typed(newsroom, "rehearse", ISSUE, "--readers-of", "2024-10-09", "--json").stdout)
+    assert (found["account"]["audience"], found["account"]["accepted"]) == (12, 7)
+    assert found["excluded_by"] == {"not-a-reader-of": 4, "unsubscribed": 1}
+    assert every_row(newsroom) == rows
+
+
+def test_the_readers_of_what_never_went_out_are_refused_before_anything_begins(newsroom: App) -> None:
+    with pytest.raises(NotFound, match='No issue "2024-10-08" of daily went out'):
+        rehearsed(newsroom, readers_of="2024-10-08")
+    assert not (newsroom.workspace.root / "var" / "rehearsals").exists()

@@ -79,6 +79,10 @@ def test_of_an_issues_schedules_each_reason_says_which_it_is_about(typed: Typist
     [
         (("--late-minutes", "999999999999"), "10,080"),
         (("--at", "9999-12-31 23:59"), "is no time"),
+        (("--at", "tomorrow 06:30"), 'Did you mean "06:30", on 2'),
+        (("--at", "6:3"), 'Did you mean "06:03" or "06:30", on 2'),
+        (("--at", "2024-10-10 24:00"), 'Did you mean "2024-10-11 00:00"?'),
+        (("--at", "6:30 p.m."), 'Did you mean "18:30", on 2'),
         (("--at", "0001-01-01 00:00"), "0001-01-01 00:00 America/New_York has passed"),
     ],
 )

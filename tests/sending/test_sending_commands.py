@@ -71,7 +71,7 @@ def test_of_a_detached_send_it_is_said_that_it_goes_on_by_itself(app: App, send:
 
 def test_of_a_stopped_newsletters_send_the_stop_is_named_first(app: App) -> None:
     add_readers(app, 3)
-    held = start(app, Memory(name="ses"))
+    held = start(app, Memory(name="outbox"))
     with app.store.write() as connection:
         stop(connection, "daily", send_id=held.id, reason="too many complaints", at=app.now())
     said = " ".join(typed(app, "sends", "show", held.id).output.split())

@@ -62,7 +62,7 @@ class Senders:
                 break
             if ended(number):
                 break
-            time.sleep(0.001)
+            time.sleep(0.005)  # every look costs both sides a request
         return int(self.news.readline())
 
 

@@ -110,7 +110,8 @@ def test_a_restart_numbers_the_same_events_alike(
         recipients=RecipientsScript(bounces=0.2, soft_bounces=0.2, complaints=0.2, delays=0.2),
     )
     folder = tmp_path_factory.mktemp("topic")
-    (folder / "signing.pem").write_bytes(signing_key)
+    (folder / "sns").mkdir()
+    (folder / "sns" / "signing.pem").write_bytes(signing_key)
     first = Topic(folder, script)
     seen: list[tuple[str, str]] = []
     for number, seconds in enumerate(waits):

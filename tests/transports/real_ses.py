@@ -62,6 +62,8 @@ def test_readers_of_one_call_are_taken_each_by_a_message_of_their_own(
 def test_a_sender_that_is_not_verified_stops_the_send_and_blames_no_reader(
     transport: SesTransport, ours: Mail, reader: Callable[..., Recipient]
 ) -> None:
+    if ENDPOINT is not None:
+        pytest.skip("the simulator takes mail from any sender")
     strange = replace(ours, key=uuid.uuid4().hex, from_address=f"x@{uuid.uuid4().hex}.example.com")
     transport.prepare(strange)
     (answer,) = transport.hand_over(strange, [reader("success@simulator.amazonses.com")])

@@ -89,7 +89,7 @@ def test_a_poll_says_how_readers_vote_and_once_it_is_closed_how_they_did(newsroo
     site.post(newsroom.vote_link(sent, reader), data={"choice": "2"})
     page = site.get(TENTH).text
     assert "Readers vote by the link in their mail." in said(page)
-    assert "after the end of October 17" in said(page)
+    assert "The poll is open until the end of October 17. Then the result stands here." in said(page)
     assert "Share" not in said(page)
     tree = lxml_html.document_fromstring(page)
     options = tree.xpath("//a[starts-with(@href, '#poll')]/@href")

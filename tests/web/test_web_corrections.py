@@ -140,5 +140,5 @@ def test_the_commands_tell_what_is_on_record(newsroom: Newsroom, workspace: Path
     listed = json.loads(run(workspace, "correction", "list", "--json").output)["corrections"]
     assert [(each["issue"], each["was"], each["is"]) for each in listed] == [(TENTH, "A", "B")]
     made = run(workspace, "correction", "send", TENTH)
-    assert f"--readers-of {TENTH}" in made.output
+    assert f"newsletter send {TENTH}-correction" in made.output
     assert "no issue yet" in run(workspace, "correction", "list", TENTH).output

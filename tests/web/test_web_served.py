@@ -114,6 +114,28 @@ def test_hostile_addresses_get_a_page_and_change_nothing(
     assert every_row(app) == before
 
 
+def test_what_config_toml_says_of_a_newsletter_holds_from_the_next_page_on(served: Served, app: App) -> None:
+    config = app.workspace.root / "config.toml"
+    before = config.read_text(encoding="utf-8")
+    config.write_text(before.replace("The Meridian", "The Parallel"), encoding="utf-8")
+    assert "The Parallel" in httpx2.get(served.address + "/").text
+    config.write_text(before.replace("[newsletters.daily]", "[newsletters.daily"), encoding="utf-8")
+    assert "The Parallel" in httpx2.get(served.address + "/").text  # a broken file changes nothing
+    assert "config.toml" in served.stop()
+
+
+def test_who_leaves_a_newsletter_that_is_no_longer_in_config_toml_has_left(
+    served: Served, app: App, reader: Reader
+) -> None:
+    config = app.workspace.root / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("[newsletters.daily]", "[newsletters.weekly]"), encoding="utf-8")
+    assert httpx2.get(served.address + reader.link).status_code == 200
+    pressed = httpx2.post(served.address + reader.link, data={"List-Unsubscribe": "One-Click"})
+    assert pressed.status_code == 200
+    assert reason_left_out(app, reader) == "unsubscribed"
+
+
 def test_no_token_is_ever_logged(served: Served, reader: Reader) -> None:
     httpx2.get(served.address + reader.link)
     httpx2.post(served.address + reader.link, data={"from": "page"})

@@ -201,3 +201,11 @@ def test_an_hourly_ring_takes_away_what_is_over(app: App) -> None:
     clock.strike(ring("tidy"))
     with app.store.read() as connection:
         assert connection.execute(select(signups)).all() == []
+
+
+def test_it_takes_away_what_a_killed_rehearsal_left(app: App) -> None:
+    left = app.workspace.root / "var" / "rehearsals" / "999999999-old"
+    left.mkdir(parents=True)
+    (left / "newsletter.db").write_text("addresses")
+    clock_of(app, Moody(app.workspace.outbox)).strike(ring("tidy"))
+    assert not left.exists()

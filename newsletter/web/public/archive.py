@@ -7,7 +7,7 @@ came later: corrections, answers, the result of its polls, the issues before and
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from newsletter.rendering.freeze import load_build
 from newsletter.rendering.words import in_words
 from newsletter.sending.archive import (
     Archived,
+    Note,
     archived,
     neighbours,
     newest_first,
@@ -35,18 +36,13 @@ from newsletter.sending.archive import (
 from newsletter.sending.messages import public_url_of
 from newsletter.settings import NewsletterSettings
 from newsletter.transports.fields import Place, archive_values, fill
+from newsletter.web.public.archive_phrases import Speech
 from newsletter.web.public.around import POLL, READERS_OWN, Pieces, first_image, put_around
 from newsletter.web.public.kept import kept
 from newsletter.web.public.pages import Pages
 
 A_PAGE = 50  # issues
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")
-TAKEN_UP = {
-    "answered": "Answered",
-    "partly": "Partly answered",
-    "still-open": "Taken up again",
-    "dropped": "Taken up for the last time",
-}
 
 
 def add_archive(site: FastAPI, app: App, pages: Pages) -> None:
@@ -88,13 +84,16 @@ def add_archive(site: FastAPI, app: App, pages: Pages) -> None:
             shown = archived(connection, newsletter, issue)
             if shown is None:
                 raise HTTPException(404)
-            said = _said_around(connection, pages, shown, now=app.now())
         build = load_build(app.store, shown.build)
+        speech = Speech(str(build.manifest.get("settings", {}).get("lang") or settings.lang))
+        with app.store.read() as connection:
+            said = _said_around(connection, pages, shown, speech, now=app.now())
         links = dict.fromkeys(archive_values(), READERS_OWN) | {"vote_url": POLL}
         mail = fill(build.html, links, Place.HTML)
         head = pages.piece(
             "archived-head.html",
             about=settings,
+            say=speech,
             shown=shown,
             url=f"{app.settings.public_url}/archive/{newsletter}/{issue}",
             feed=feed_url(app, newsletter),
@@ -123,35 +122,42 @@ def feed_url(app: App, newsletter: str) -> str:
     return f"{app.settings.public_url}/feed/{newsletter}.atom"
 
 
-def _said_around(connection: Connection, pages: Pages, shown: Archived, *, now: datetime) -> Pieces:
+def _said_around(connection: Connection, pages: Pages, shown: Archived, speech: Speech, *, now: datetime) -> Pieces:
     """What stands above, below and under the polls of an issue."""
     settings = pages.newsletters[shown.newsletter]
     notes = [*notes_about(connection, [shown.issue]), *notes_waiting(connection, [shown.issue], settings)]
-    dated = [(note, short_date(note.date, "en", beside=shown.date)) for note in notes]
-    told = [(note, short_date(note.date, "en", beside=shown.date)) for note in notes_in(connection, shown.issue)]
+
+    def dated(found: Iterable[Note]) -> list[tuple[Note, str]]:
+        return [(note, short_date(note.date, speech.lang, beside=shown.date)) for note in found]
+
+    told = dated(notes_in(connection, shown.issue))
     polls = polls_in(facts_of(connection, shown.build))
     before, after = neighbours(connection, shown)
     return Pieces(
         above=pages.piece(
-            "archived-above.html", about=settings, shown=shown, notes=dated, told=told, taken_up=TAKEN_UP
+            "archived-above.html", about=settings, say=speech, shown=shown, notes=dated(notes), told=told
         ),
-        below=pages.piece("archived-below.html", about=settings, shown=shown, before=before, after=after),
-        under_polls=_under_polls(connection, pages, shown, now=now),
+        below=pages.piece("archived-below.html", about=settings, say=speech, shown=shown, before=before, after=after),
+        under_polls=_under_polls(connection, pages, shown, speech, now=now),
         closed_polls=frozenset(poll.id for poll in polls if not poll.is_open(now)),
         sign_up=f"{pages.base}/signup",
+        sign_up_words=speech("sign_up"),
     )
 
 
-def _under_polls(connection: Connection, pages: Pages, shown: Archived, *, now: datetime) -> Mapping[str, str]:
+def _under_polls(
+    connection: Connection, pages: Pages, shown: Archived, speech: Speech, *, now: datetime
+) -> Mapping[str, str]:
     settings = pages.newsletters[shown.newsletter]
     found = {}
     for poll in polls_in(facts_of(connection, shown.build)):
         found[poll.id] = pages.piece(
             "archived-poll.html",
             about=settings,
-            poll=in_words(poll, lang=settings.lang),
+            say=speech,
+            poll=in_words(poll, lang=speech.mail_lang),
             tally=None if poll.is_open(now) else tally_of(connection, shown.issue, poll),
-            until=until_words(poll.closes.astimezone(settings.zone), "en", beside=shown.date),
+            until=until_words(poll.closes.astimezone(settings.zone), speech.lang, beside=shown.date),
         )
     return found
 

@@ -31,6 +31,7 @@ class Pieces:
     under_polls: Mapping[str, str] | None = None
     closed_polls: frozenset[str] = frozenset()  # whose options give way to the piece under them
     sign_up: str = ""  # the address that stands in for a reader's own links
+    sign_up_words: str = "Sign up"  # what is said of it
 
 
 @dataclass(eq=False)
@@ -49,7 +50,7 @@ def put_around(mail: str, said: Pieces) -> str:
         (_where_body_ends(cut, len(mail)), said.below),
     ]
     changes = [(at, at, piece) for at, piece in inserts]
-    changes += [*_at_polls(cut, said.under_polls or {}, said.closed_polls), *_instead(cut, said.sign_up)]
+    changes += [*_at_polls(cut, said.under_polls or {}, said.closed_polls), *_instead(cut, said)]
     made, end = "", 0
     for at, until, piece in sorted(changes, key=lambda change: change[0]):
         made += mail[end:at] + piece
@@ -57,7 +58,7 @@ def put_around(mail: str, said: Pieces) -> str:
     return made + mail[end:]
 
 
-def _instead(cut: list[Piece], sign_up: str) -> Iterator[tuple[int, int, str]]:
+def _instead(cut: list[Piece], said: Pieces) -> Iterator[tuple[int, int, str]]:
     """From where to where links were a reader's own, and the one that stands there now."""
     first: Piece | None = None
     until, inside = 0, False
@@ -68,15 +69,16 @@ def _instead(cut: list[Piece], sign_up: str) -> Iterator[tuple[int, int, str]]:
         elif link and piece.closing and inside:
             until, inside = _end(piece), False
         elif first and not inside and (piece.kind is not Kind.TEXT or unescape(piece.text).strip(_BETWEEN)):
-            yield first.start, until, _to_sign_up(first, sign_up)
+            yield first.start, until, _to_sign_up(first, said)
             first = None
     if first and until > first.start:
-        yield first.start, until, _to_sign_up(first, sign_up)
+        yield first.start, until, _to_sign_up(first, said)
 
 
-def _to_sign_up(link: Piece, address: str) -> str:
+def _to_sign_up(link: Piece, said: Pieces) -> str:
     href = next(found for found in link.attributes if found.name == "href")
-    return f'{link.text[: href.start]}href="{escape(address)}"{link.text[href.end :]}Sign up</a>'
+    tag = f'{link.text[: href.start]}href="{escape(said.sign_up)}"{link.text[href.end :]}'
+    return f"{tag}{escape(said.sign_up_words)}</a>"
 
 
 def first_image(mail: str) -> Piece | None:

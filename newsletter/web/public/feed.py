@@ -15,6 +15,7 @@ from newsletter.rendering.dates import short_date
 from newsletter.sending.archive import Archived, Note, newest_first, notes_about, notes_waiting
 from newsletter.settings import NewsletterSettings
 from newsletter.web.public.archive import feed_url, readable, reading_headers
+from newsletter.web.public.archive_phrases import Speech
 from newsletter.web.public.kept import kept
 from newsletter.web.public.pages import Pages
 
@@ -77,8 +78,10 @@ def _entry(
 
 
 def _correction(note: Note, issue: Archived, settings: NewsletterSettings) -> str:
-    day = short_date(note.date, "en", beside=issue.date)
-    return f"Correction, {day}: we wrote: “{note.words['was']}” It is: “{note.words['is']}”"
+    say = Speech(settings.lang)
+    day, quotes = short_date(note.date, say.lang, beside=issue.date), say.quotes
+    was, right = (f"{quotes.open}{note.words[key]}{quotes.close}" for key in ("was", "is"))
+    return f"{say('correction_on', date=day)} {say('we_said')} {was} {say('it_is')} {right}"
 
 
 def _say(parent: etree._Element, name: str, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from newsletter.settings import NewsletterSettings, Settings
+from newsletter.web.public.archive_phrases import Speech
 
 _TROUBLES = {
     404: (
@@ -30,19 +32,16 @@ _TROUBLES = {
 
 
 class Pages:
-    """Makes pages in the newsroom's look. The words are English; a name in another language is marked as such."""
+    """Makes pages in the newsroom's look.
+
+    The words are English, but for those around a mail; a name in another language is marked as such.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.newsletters = settings.newsletters
         # Behind a proxy the site may live under a path; links must lead there, not to the proxy's root.
         self.base = urlsplit(settings.public_url).path.rstrip("/")
-        self._templates = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = _templates()
 
     def show(
         self, template: str, *, newsletter: NewsletterSettings | None = None, status: int = 200, **words: object
@@ -54,10 +53,10 @@ class Pages:
         )
         return HTMLResponse(html, status)
 
-    def piece(self, template: str, *, about: NewsletterSettings, **words: object) -> str:
-        """A piece of a page about one newsletter, for a page that is not ours as a whole."""
+    def piece(self, template: str, *, about: NewsletterSettings, say: Speech, **words: object) -> str:
+        """A piece of a page about one newsletter, for a page that is not ours as a whole, in that one's language."""
         found = self._templates.get_template(template)
-        return found.render(base=self.base, about=about, lang=_page_lang(about), **words)
+        return found.render(base=self.base, about=about, say=say, lang=say.lang, **words)
 
     def trouble(self, status: int) -> HTMLResponse:
         """The page for something that went wrong; it says nothing about the inside."""
@@ -68,6 +67,17 @@ class Pages:
     @property
     def _only(self) -> NewsletterSettings | None:
         return next(iter(self.newsletters.values())) if len(self.newsletters) == 1 else None
+
+
+@cache  # compiled once a process
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _page_lang(about: NewsletterSettings | None) -> str:

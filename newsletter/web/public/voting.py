@@ -22,6 +22,7 @@ from newsletter.editorial.results import tally_of
 from newsletter.editorial.votes import Ballot, Cast, Tally, ballot, cast
 from newsletter.rendering.dates import until_words
 from newsletter.rendering.words import in_words
+from newsletter.web.public.archive_phrases import Speech
 from newsletter.web.public.automatic import suspicion
 from newsletter.web.public.body import form_fields
 from newsletter.web.public.pages import Pages
@@ -104,6 +105,7 @@ def _page(
         chosen=chosen,
         open=is_open,
         until=until,
+        say=Speech("en"),
         archived=f"{pages.base}/archive/{link.newsletter}/{found.issue}" if readable else "",
     )
 
