@@ -103,7 +103,8 @@ def _send(app: App) -> Report:
     from newsletter.sending.order import Order, fulfil
 
     step(f"Building, checking and sending issue {ISSUE} through boto3")
-    order = Order(ISSUE, "demo", ("DATE=rehearsal of an old issue",), rest=False)
+    old = "rehearsal of an old issue"
+    order = Order(ISSUE, "demo", (f"DATE={old}", f"POLL-OVER={old}"), rest=False)
     with progress_bar(shown=True) as progress:
         done = fulfil(app.store, app.workspace, app.keys, app.transport(), order, now=app.now, progress=progress)
     show_findings(done.findings, done.waived)
